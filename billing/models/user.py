@@ -1,0 +1,51 @@
+"""People: drivers and staff, known by e-mail or phone."""
+
+import uuid
+from typing import Any, ClassVar
+
+from django.contrib.auth.models import AbstractUser, UserManager
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class Users(UserManager["User"]):
+    def create_user(
+        self,
+        username: str,
+        email: str | None = None,
+        password: str | None = None,
+        **extra: Any,
+    ) -> "User":
+        return super().create_user(username, email or None, password, **extra)
+
+    @classmethod
+    def normalize_email(cls, email: str | None) -> str | None:  # type: ignore[override]
+        """Return the address in lower case, or None for an empty one: it is unique."""
+        return email.strip().lower() if email else None
+
+
+class User(AbstractUser):
+    """A driver or a member of staff; `username` is the e-mail or the phone (E.164) of a driver."""
+
+    first_name = None  # type: ignore[assignment]
+    last_name = None  # type: ignore[assignment]
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    email = models.EmailField(_("e-mail"), unique=True, null=True, blank=True)
+    phone = models.CharField(_("phone"), max_length=16, unique=True, null=True, blank=True)
+    name = models.CharField(_("name"), max_length=150, blank=True)
+    rfid_cap_minor = models.BigIntegerField(
+        _("own limit for a start by card"), null=True, blank=True
+    )
+
+    objects: ClassVar[Users] = Users()
+
+    class Meta:
+        verbose_name = _("user")
+        verbose_name_plural = _("users")
+
+    def get_full_name(self) -> str:
+        return self.name or self.username
+
+    def get_short_name(self) -> str:
+        return self.get_full_name()

@@ -1,0 +1,230 @@
+"""Every setting of Kubat, read once from the environment, each with a safe default.
+
+`.env.example` lists them all; a test fails when one is missing there.
+"""
+
+import secrets
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import environ
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+env = environ.Env()
+environ.Env.read_env(BASE_DIR / ".env")
+
+DEBUG: bool = env.bool("DEBUG", default=False)
+ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+
+# --- Database -------------------------------------------------------------------------------
+
+DATABASES: dict[str, dict[str, Any]] = {
+    "default": env.db("DATABASE_URL", default=f"sqlite:///{BASE_DIR / 'kubat.sqlite3'}")
+}
+DATABASE = DATABASES["default"]
+IS_SQLITE: bool = DATABASE["ENGINE"] == "django.db.backends.sqlite3"
+
+if IS_SQLITE:
+    # WAL lets pages read while the gateway writes; FULL makes a reply mean "stored"; IMMEDIATE
+    # takes the write lock at BEGIN, without which 200 holds at once gave 75-115 lock errors.
+    DATABASE["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
+    }
+    DATABASE["TEST"] = {"NAME": str(BASE_DIR / "test.sqlite3")}
+    STATE_DIR = Path(DATABASE["NAME"]).resolve().parent
+else:
+    DATABASE["CONN_MAX_AGE"] = 0
+    DATABASE.setdefault("OPTIONS", {})["pool"] = {
+        "min_size": 1,
+        "max_size": env.int("CSMS_DATABASE_POOL_SIZE", default=20),
+        "timeout": 10,
+    }
+    STATE_DIR = BASE_DIR
+DATABASE["ATOMIC_REQUESTS"] = False
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- Secrets --------------------------------------------------------------------------------
+
+
+def _secret_key() -> str:
+    """Return SECRET_KEY; a SQLite installation without one makes its own beside its database."""
+    given: str = env.str("SECRET_KEY", default="")
+    if given or not IS_SQLITE:
+        return given  # an empty key on PostgreSQL fails at start, see config.checks
+    path = STATE_DIR / f"{Path(DATABASE['NAME']).name}.secret"
+    try:
+        with path.open("x") as file:
+            path.chmod(0o600)
+            file.write(secrets.token_urlsafe(50))
+    except FileExistsError:
+        pass
+    return path.read_text()
+
+
+SECRET_KEY = _secret_key()
+
+# --- Redis: with it many processes, without it one ------------------------------------------
+
+REDIS_URL: str = env.str("REDIS_URL", default="")
+if REDIS_URL:
+    # Pub/sub survives a Redis restart, the core layer closes every socket on one.
+    CHANNEL_LAYERS = {
+        "default": {
+            "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+            "CONFIG": {"hosts": [REDIS_URL], "prefix": "kubat"},
+        }
+    }
+    CACHES = {
+        "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
+    }
+else:
+    CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+    CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+
+# --- Applications ---------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "daphne",
+    "config",
+    "unfold",
+    "unfold.contrib.filters",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "channels",
+    "rest_framework",
+    "django_filters",
+    "knox",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "billing",
+    "stations",
+    "sessions_app",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "config.urls"
+ASGI_APPLICATION = "config.asgi.application"
+APPEND_SLASH = False  # each API path is routed with and without its slash, without redirect
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# --- People ---------------------------------------------------------------------------------
+
+AUTH_USER_MODEL = "billing.User"
+AUTHENTICATION_BACKENDS = ["billing.auth.AnyIdentifierBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+
+# --- API ------------------------------------------------------------------------------------
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["knox.auth.TokenAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_PAGINATION_CLASS": "billing.api.pagination.Pages",
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "billing.api.errors.render_error",
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+}
+REST_KNOX = {"AUTH_HEADER_PREFIX": "Bearer", "TOKEN_TTL": None}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Kubat",
+    "DESCRIPTION": "Charging station management with exact prepaid charging.",
+    "VERSION": "1.0.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+}
+
+# --- Language and time ----------------------------------------------------------------------
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [("ky", "Кыргызча"), ("ru", "Русский"), ("en", "English")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = "UTC"
+
+# --- Static files: served from where they lie, so that nothing has to be collected -----------
+
+STATIC_URL = "static/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+WHITENOISE_USE_FINDERS = True
+
+# --- Kubat's own ----------------------------------------------------------------------------
+
+CSMS_CURRENCY: str = env.str("CSMS_CURRENCY", default="KGS")
+CSMS_TIME_ZONE: str = env.str("CSMS_TIME_ZONE", default="Asia/Bishkek")
+CSMS_PHONE_REGION: str = env.str("CSMS_PHONE_REGION", default="KG")
+CSMS_MIN_HOLD = Decimal(env.str("CSMS_MIN_HOLD", default="1.00"))
+CSMS_RFID_HOLD = Decimal(env.str("CSMS_RFID_HOLD", default="1000.00"))
+CSMS_CALL_TIMEOUT_S: int = env.int("CSMS_CALL_TIMEOUT_S", default=15)
+CSMS_STOP_TIMEOUT_S: int = env.int("CSMS_STOP_TIMEOUT_S", default=300)
+CSMS_LOST_AFTER_S: int = env.int("CSMS_LOST_AFTER_S", default=3600)
+CSMS_DATABASE_WAIT_S: int = env.int("CSMS_DATABASE_WAIT_S", default=20)
+CSMS_HEARTBEAT_INTERVAL_S: int = env.int("CSMS_HEARTBEAT_INTERVAL_S", default=60)
+CSMS_METER_INTERVAL_S: int = env.int("CSMS_METER_INTERVAL_S", default=10)
+CSMS_CONNECTION_TIMEOUT_S: int = env.int("CSMS_CONNECTION_TIMEOUT_S", default=60)
+CSMS_PROVISION: bool = env.bool("CSMS_PROVISION", default=True)
+CSMS_UNKNOWN_STATIONS: str = env.str("CSMS_UNKNOWN_STATIONS", default="refuse")
+CSMS_TRUSTED_PROXIES: list[str] = env.list("CSMS_TRUSTED_PROXIES", default=[])
+CSMS_FRAME_RETENTION_DAYS: int = env.int("CSMS_FRAME_RETENTION_DAYS", default=30)
+CSMS_GATEWAY_THREADS: int = env.int("CSMS_GATEWAY_THREADS", default=8)
+
+CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+CSMS_SECURE_COOKIES: bool = env.bool("CSMS_SECURE_COOKIES", default=False)
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = CSMS_SECURE_COOKIES
+
+UNFOLD = {"SITE_TITLE": "Kubat", "SITE_HEADER": "Kubat", "SHOW_HISTORY": True}
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": env.str("CSMS_LOG_LEVEL", default="INFO")},
+    "loggers": {
+        # Every malformed frame would be a traceback there; the gateway counts and logs its own.
+        "ocpp": {"level": "CRITICAL"},
+    },
+}

@@ -1,0 +1,30 @@
+"""What can go wrong with charging sessions.
+
+KubatError
+├── SessionNotFound       404
+├── SessionEnded          409
+├── TransitionRefused     409
+└── NotInReview           409
+"""
+
+from billing.errors import Conflict, NotFound
+
+
+class SessionNotFound(NotFound):
+    code = "session_not_found"
+    detail_default = "There is no such session."
+
+
+class SessionEnded(Conflict):
+    code = "session_ended"
+    detail_default = "This session has ended."
+
+
+class TransitionRefused(Conflict):
+    code = "transition_refused"
+    detail_default = "The session cannot go there from its present state."
+
+
+class NotInReview(Conflict):
+    code = "not_in_review"
+    detail_default = "This session is not in review."

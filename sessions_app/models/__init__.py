@@ -1,0 +1,14 @@
+from .id_tag import IdTag
+from .orphan import Orphan
+from .reading import Reading
+from .session import ChargingSession, SessionEvent, SessionStatus, TransactionNumber
+
+__all__ = [
+    "ChargingSession",
+    "IdTag",
+    "Orphan",
+    "Reading",
+    "SessionEvent",
+    "SessionStatus",
+    "TransactionNumber",
+]

@@ -1,0 +1,141 @@
+"""Commands to stations: send, claim, resolve. Rows with a state; a bell tells the socket's owner.
+
+A station has one outstanding call. `claim_next` picks it by lane, then by age. Nothing here
+knows what a command is for: `reference` is opaque, and who resolves a command acts on it.
+"""
+
+import datetime as dt
+import uuid
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from billing.models import User
+
+from . import doorbell
+from .models import Command, Station
+
+Lane, Status = Command.Lane, Command.Status
+
+
+def send(
+    *,
+    station: Station,
+    action: str,
+    payload: dict[str, Any],
+    lane: Command.Lane,
+    reference: str = "",
+    timeout_s: int | None = None,
+    expires_in_s: int | None = None,
+    is_bound: bool = False,
+    requested_by: User | None = None,
+    reason: str = "",
+) -> Command:
+    """Queue one call with its wire payload, and ring the owner of the socket after the commit.
+
+    `expires_in_s` is how long it may wait to be sent (None: for ever, as RemoteStop does).
+    `is_bound` ties it to the present socket: when that closes, the command fails.
+    """
+    now = timezone.now()
+    command = Command.objects.create(
+        station=station,
+        action=action,
+        payload=payload,
+        lane=lane,
+        reference=reference,
+        timeout_s=timeout_s or settings.CSMS_CALL_TIMEOUT_S,
+        fence=station.fence if is_bound else None,
+        requested_by=requested_by,
+        reason=reason,
+        created_at=now,
+        deadline_at=now + dt.timedelta(seconds=expires_in_s) if expires_in_s else None,
+    )
+    doorbell.ring_on_commit(station.pk)
+    return command
+
+
+def claim_next(station_pk: int, fence: int) -> Command | None:
+    """Mark the next queued command of a station as sent over the socket with this fence.
+
+    None when there is none, when one is outstanding, or when a newer socket took over (P7).
+    """
+    with transaction.atomic():
+        station = Station.objects.select_for_update().filter(pk=station_pk, fence=fence).first()
+        if station is None or Command.objects.filter(station=station, status=Status.SENT).exists():
+            return None
+        command = (
+            Command.objects.filter(station=station, status=Status.QUEUED)
+            .filter(Q(deadline_at__isnull=True) | Q(deadline_at__gt=timezone.now()))
+            .filter(Q(fence__isnull=True) | Q(fence=fence))
+            .order_by("lane", "created_at", "id")
+            .first()
+        )
+        if command is None:
+            return None
+        command.status, command.sent_at, command.fence = Status.SENT, timezone.now(), fence
+        command.save(update_fields=["status", "sent_at", "fence"])
+        return command
+
+
+def resolve(
+    command_id: uuid.UUID,
+    status: Command.Status,
+    *,
+    response: dict[str, Any] | None = None,
+    error: dict[str, str] | None = None,
+) -> Command | None:
+    """End an open command; None when it had ended already. Rings for the next one."""
+    changed = Command.objects.filter(pk=command_id, status__in=Command.OPEN).update(
+        status=status, response=response, error=error, resolved_at=timezone.now()
+    )
+    if not changed:
+        return None
+    command = Command.objects.select_related("station").get(pk=command_id)
+    doorbell.ring_on_commit(command.station_id)
+    return command
+
+
+def withdraw(reference: str) -> int:
+    """Take back the commands of a reference that have not been sent; return how many."""
+    return Command.objects.filter(reference=reference, status=Status.QUEUED).update(
+        status=Status.EXPIRED,
+        error=describe("withdrawn", "It was no longer wanted."),
+        resolved_at=timezone.now(),
+    )
+
+
+def cut_off(station_pk: int, fence: int) -> list[uuid.UUID]:
+    """Return the open commands that sockets older than `fence` leave behind.
+
+    Those that were sent there, or are bound there, will not be answered any more.
+    """
+    return list(
+        Command.objects.filter(
+            station_id=station_pk, status__in=Command.OPEN, fence__lt=fence
+        ).values_list("pk", flat=True)
+    )
+
+
+def overdue(now: dt.datetime, *, grace_s: int = 5) -> list[tuple[uuid.UUID, Command.Status]]:
+    """Return the commands whose time is over, each with the status that it must get.
+
+    The socket's own process ends its calls in time; this is for processes that died.
+    """
+    grace = dt.timedelta(seconds=grace_s)
+    expired = Command.objects.filter(status=Status.QUEUED, deadline_at__lte=now)
+    silent = [
+        command
+        for command in Command.objects.filter(status=Status.SENT)
+        if command.sent_at and command.sent_at + command.timeout + grace <= now
+    ]
+    return [(pk, Status.EXPIRED) for pk in expired.values_list("pk", flat=True)] + [
+        (command.pk, Status.TIMED_OUT) for command in silent
+    ]
+
+
+def describe(code: str, description: str) -> dict[str, str]:
+    """The shape of a command's `error`."""
+    return {"code": code, "description": description}

@@ -1,0 +1,42 @@
+"""The doorbell: tell the process that owns a station's socket that a command waits.
+
+It may be lost at any time: the owner also looks by itself. So it never raises, and it is never
+rung inside a transaction.
+"""
+
+import logging
+
+from asgiref.sync import async_to_sync
+from channels.exceptions import ChannelFull
+from channels.layers import get_channel_layer
+from django.db import transaction
+from redis.exceptions import RedisError
+
+from .models import Station
+
+logger = logging.getLogger(__name__)
+
+
+def ring_on_commit(station_pk: int) -> None:
+    """Ring after the present transaction commits; at once when there is none."""
+    transaction.on_commit(lambda: ring(station_pk))
+
+
+def ring(station_pk: int) -> None:
+    """Send `{"type": "station.ring", "station": pk}` to the owner's channel."""
+    channel = Station.objects.filter(pk=station_pk).values_list("owner__channel", flat=True).first()
+    if channel:
+        _send(channel, {"type": "station.ring", "station": station_pk})
+
+
+def tell_moved(channel: str, station_pk: int, fence: int) -> None:
+    """Tell a former owner that a newer socket, with this fence, has taken over (P7)."""
+    _send(channel, {"type": "station.moved", "station": station_pk, "fence": fence})
+
+
+def _send(channel: str, message: dict[str, object]) -> None:
+    layer = get_channel_layer()
+    try:
+        async_to_sync(layer.send)(channel, message)
+    except (ChannelFull, RedisError, OSError) as error:
+        logger.warning("doorbell lost for %s: %r", channel, error)

@@ -1,0 +1,54 @@
+"""What can go wrong with stations and commands.
+
+KubatError
+├── StationNotFound       404
+├── CommandNotFound       404
+├── StationDisabled       409
+├── StationOffline        409
+├── ConnectorBusy         409
+├── ConnectorReserved     409
+├── NoTariff              409
+└── PayloadInvalid        400
+"""
+
+from billing.errors import Conflict, Invalid, NotFound
+
+
+class StationNotFound(NotFound):
+    code = "station_not_found"
+    detail_default = "There is no such station."
+
+
+class CommandNotFound(NotFound):
+    code = "command_not_found"
+    detail_default = "There is no such command."
+
+
+class StationDisabled(Conflict):
+    code = "station_disabled"
+    detail_default = "This station is out of sale."
+
+
+class StationOffline(Conflict):
+    code = "station_offline"
+    detail_default = "This station is not connected."
+
+
+class ConnectorBusy(Conflict):
+    code = "connector_busy"
+    detail_default = "No connector is free for this charge."
+
+
+class ConnectorReserved(Conflict):
+    code = "connector_reserved"
+    detail_default = "This connector is reserved."
+
+
+class NoTariff(Conflict):
+    code = "no_tariff"
+    detail_default = "No tariff applies at this connector."
+
+
+class PayloadInvalid(Invalid):
+    code = "payload_invalid"
+    detail_default = "The payload breaks the schema of this action."

@@ -1,0 +1,17 @@
+from .alert import Alert
+from .command import Command
+from .frame import Frame
+from .station import Connector, ConnectorStatus, GatewayProcess, Site, Station
+from .tariff import TariffAssignment
+
+__all__ = [
+    "Alert",
+    "Command",
+    "Connector",
+    "ConnectorStatus",
+    "Frame",
+    "GatewayProcess",
+    "Site",
+    "Station",
+    "TariffAssignment",
+]

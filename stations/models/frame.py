@@ -1,0 +1,33 @@
+"""OCPP messages as they came and went; a diary, never a source of money."""
+
+import uuid
+
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from .station import Station
+
+
+class Frame(models.Model):
+    """One WebSocket text message of one station, secrets masked."""
+
+    class Direction(models.TextChoices):
+        IN = "in", _("from the station")
+        OUT = "out", _("to the station")
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    station = models.ForeignKey(Station, on_delete=models.CASCADE, related_name="frames")
+    direction = models.CharField(max_length=3, choices=Direction)
+    action = models.CharField(max_length=50, blank=True)
+    text = models.TextField()
+    at = models.DateTimeField(default=timezone.now, db_index=True)
+
+    class Meta:
+        verbose_name = _("frame")
+        verbose_name_plural = _("frames")
+        ordering = ["-at"]
+        indexes = [models.Index(fields=["station", "-at"])]
+
+    def __str__(self) -> str:
+        return f"{self.direction} {self.action}"
