@@ -184,7 +184,7 @@ class ChargingSession(models.Model):
         return f"hold:{self.pk}"
 
     def move_to(
-        self, status: Status, *, actor: str, at: dt.datetime | None = None, **detail: Any
+        self, status: SessionStatus, *, actor: str, at: dt.datetime | None = None, **detail: Any
     ) -> None:
         """Change state and write the event, in the caller's transaction and under its lock.
 
