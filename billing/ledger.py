@@ -28,8 +28,11 @@ def account_of(user: User) -> Account:
 
 
 def house(kind: Account.Kind) -> Account:
-    """Return the operator's account of this kind; a migration made them all."""
-    return Account.objects.get(kind=kind)
+    """Return the operator's account of this kind, made on first use."""
+    account, _ = Account.objects.get_or_create(
+        kind=kind, defaults={"currency": settings.CSMS_CURRENCY}
+    )
+    return account
 
 
 @transaction.atomic

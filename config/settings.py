@@ -34,7 +34,10 @@ if IS_SQLITE:
         "timeout": 20,
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
     }
-    DATABASE["TEST"] = {"NAME": str(BASE_DIR / "test.sqlite3")}
+    # A file, not memory: the gateway's threads must see what a test wrote.
+    DATABASE["TEST"] = {
+        "NAME": env.str("CSMS_TEST_DB", default=str(BASE_DIR / "test.sqlite3")),
+    }
     STATE_DIR = Path(DATABASE["NAME"]).resolve().parent
 else:
     DATABASE["CONN_MAX_AGE"] = 0
