@@ -40,6 +40,7 @@ if IS_SQLITE:
     }
     STATE_DIR = Path(DATABASE["NAME"]).resolve().parent
 else:
+    DATABASE["TEST"] = {"NAME": env.str("CSMS_TEST_DB", default=f"test_{DATABASE['NAME']}")}
     DATABASE["CONN_MAX_AGE"] = 0
     DATABASE.setdefault("OPTIONS", {})["pool"] = {
         "min_size": 1,
@@ -177,6 +178,7 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    "PREPROCESSING_HOOKS": ["billing.api.routing.drop_slashed"],
 }
 
 # --- Language and time ----------------------------------------------------------------------

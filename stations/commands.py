@@ -57,17 +57,23 @@ def send(
     return command
 
 
-def claim_next(station_pk: int, fence: int) -> Command | None:
+def claim_next(
+    station_pk: int, fence: int, *, up_to: Command.Lane = Command.Lane.OWN
+) -> Command | None:
     """Mark the next queued command of a station as sent over the socket with this fence.
 
-    None when there is none, when one is outstanding, or when a newer socket took over (P7).
+    Lanes after `up_to` wait. None when there is none, when one is outstanding, or when a newer socket took over (P7).
     """
     with transaction.atomic():
-        station = Station.objects.select_for_update().filter(pk=station_pk, fence=fence).first()
+        station = (
+            Station.objects.select_for_update(no_key=True)
+            .filter(pk=station_pk, fence=fence)
+            .first()
+        )
         if station is None or Command.objects.filter(station=station, status=Status.SENT).exists():
             return None
         command = (
-            Command.objects.filter(station=station, status=Status.QUEUED)
+            Command.objects.filter(station=station, status=Status.QUEUED, lane__lte=up_to)
             .filter(Q(deadline_at__isnull=True) | Q(deadline_at__gt=timezone.now()))
             .filter(Q(fence__isnull=True) | Q(fence=fence))
             .order_by("lane", "created_at", "id")

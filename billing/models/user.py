@@ -34,6 +34,11 @@ class User(AbstractUser):
     email = models.EmailField(  # type: ignore[assignment]  # the base has no null
         _("e-mail"), unique=True, null=True, blank=True
     )
+    phone = models.CharField(_("phone"), max_length=16, unique=True, null=True, blank=True)
+    name = models.CharField(_("name"), max_length=150, blank=True)
+    rfid_cap_minor = models.BigIntegerField(
+        _("own limit for a start by card"), null=True, blank=True
+    )
 
     objects: ClassVar[Users] = Users()
 

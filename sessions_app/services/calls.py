@@ -10,8 +10,11 @@ from typing import Any
 from stations.models import Command
 
 
-def claim(*, station_pk: int, fence: int) -> Command | None:
-    """Take the next command to send over the socket with this fence; None when there is none."""
+def claim(*, station_pk: int, fence: int, up_to: Command.Lane = Command.Lane.OWN) -> Command | None:
+    """Take the next command to send over the socket with this fence; None when there is none.
+
+    Lanes after `up_to` wait: before Boot is answered Kubat sends nothing of its own.
+    """
     raise NotImplementedError
 
 
