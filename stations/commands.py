@@ -62,7 +62,8 @@ def claim_next(
 ) -> Command | None:
     """Mark the next queued command of a station as sent over the socket with this fence.
 
-    Lanes after `up_to` wait. None when there is none, when one is outstanding, or when a newer socket took over (P7).
+    Lanes after `up_to` wait. None when there is none, when one is outstanding, or when a newer
+    socket took over (P7).
     """
     with transaction.atomic():
         station = (
