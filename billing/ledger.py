@@ -35,6 +35,15 @@ def house(kind: Account.Kind) -> Account:
     return account
 
 
+def lock(*accounts: Account) -> list[Account]:
+    """Lock accounts for this transaction and return them as they are now, in order of id.
+
+    A use case that moves money more than once locks all that it may touch here, first.
+    """
+    wanted = {account.pk for account in accounts}
+    return list(Account.objects.select_for_update().filter(pk__in=wanted).order_by("pk"))
+
+
 @transaction.atomic
 def post(
     *,
