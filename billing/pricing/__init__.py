@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal
 
-from .energy import Wh
-from .money import Minor, round_minor, to_text
+from ..energy import Wh
+from ..money import Minor, round_minor, to_text
 
 State = Literal["charging", "parking"]
 
