@@ -1,6 +1,6 @@
 """Commands to stations: send, claim, resolve. Rows with a state; a bell tells the socket's owner.
 
-A station has one outstanding call. `claim_next` picks it by lane, then by age. Nothing here
+A station has one outstanding call. `next_queued` picks it by lane, then by age. Nothing here
 knows what a command is for: `reference` is opaque, and who resolves a command acts on it.
 """
 
@@ -57,34 +57,34 @@ def send(
     return command
 
 
-def claim_next(
+def next_queued(
     station_pk: int, fence: int, *, up_to: Command.Lane = Command.Lane.OWN
 ) -> Command | None:
-    """Mark the next queued command of a station as sent over the socket with this fence.
+    """Lock the station and return the next command for the socket with this fence.
 
     Lanes after `up_to` wait. None when there is none, when one is outstanding, or when a newer
-    socket took over (P7).
+    socket took over (P7). The caller marks it sent in the same transaction.
     """
-    with transaction.atomic():
-        station = (
-            Station.objects.select_for_update(no_key=True)
-            .filter(pk=station_pk, fence=fence)
-            .first()
-        )
-        if station is None or Command.objects.filter(station=station, status=Status.SENT).exists():
-            return None
-        command = (
-            Command.objects.filter(station=station, status=Status.QUEUED, lane__lte=up_to)
-            .filter(Q(deadline_at__isnull=True) | Q(deadline_at__gt=timezone.now()))
-            .filter(Q(fence__isnull=True) | Q(fence=fence))
-            .order_by("lane", "created_at", "id")
-            .first()
-        )
-        if command is None:
-            return None
-        command.status, command.sent_at, command.fence = Status.SENT, timezone.now(), fence
-        command.save(update_fields=["status", "sent_at", "fence"])
-        return command
+    station = Station.objects.select_for_update(no_key=True).filter(pk=station_pk, fence=fence)
+    if station.first() is None or _is_outstanding(station_pk):
+        return None
+    return (
+        Command.objects.filter(station_id=station_pk, status=Status.QUEUED, lane__lte=up_to)
+        .filter(Q(deadline_at__isnull=True) | Q(deadline_at__gt=timezone.now()))
+        .filter(Q(fence__isnull=True) | Q(fence=fence))
+        .order_by("lane", "created_at", "id")
+        .first()
+    )
+
+
+def _is_outstanding(station_pk: int) -> bool:
+    return Command.objects.filter(station_id=station_pk, status=Status.SENT).exists()
+
+
+def mark_sent(command: Command, fence: int) -> None:
+    """Record that a queued command goes out over the socket with this fence."""
+    command.status, command.sent_at, command.fence = Status.SENT, timezone.now(), fence
+    command.save(update_fields=["status", "sent_at", "fence"])
 
 
 def resolve(

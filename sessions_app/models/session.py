@@ -75,7 +75,8 @@ class ChargingSession(models.Model):
     Energy is in Wh, money in minor units. `id_tag` is the session's own tag for a remote start,
     or the tag that was presented. `start_key` is the natural key of its StartTransaction (P3).
     `bill` stores the periods that the price was computed from, so it can be recomputed (P9).
-    `due_at` is when the worker must look at it next.
+    `due_at` is when the worker must look at it next. `stop_received_at` tells a session that its
+    station ended from one that we ended on its last reading, which a late stop still corrects.
     """
 
     class LimitType(models.TextChoices):
@@ -116,6 +117,7 @@ class ChargingSession(models.Model):
 
     meter_start_wh = models.DecimalField(max_digits=15, decimal_places=3, null=True, blank=True)
     meter_last_wh = models.DecimalField(max_digits=15, decimal_places=3, null=True, blank=True)
+    meter_start_at = models.DateTimeField(null=True, blank=True, help_text=_("the station's clock"))
     meter_stop_wh = models.DecimalField(max_digits=15, decimal_places=3, null=True, blank=True)
     energy_wh = models.BigIntegerField(default=0)
     cost_minor = models.BigIntegerField(default=0)
@@ -126,6 +128,7 @@ class ChargingSession(models.Model):
     started_at = models.DateTimeField(null=True, blank=True)
     stopped_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
+    stop_received_at = models.DateTimeField(null=True, blank=True)
     last_reading_at = models.DateTimeField(null=True, blank=True)
     lost_at = models.DateTimeField(null=True, blank=True)
     stop_requested_at = models.DateTimeField(null=True, blank=True)
@@ -251,7 +254,7 @@ class SessionEvent(models.Model):
     kind = models.CharField(max_length=12, choices=Kind)
     from_status = models.CharField(max_length=9)
     to_status = models.CharField(max_length=9)
-    actor = models.CharField(max_length=60)
+    actor = models.CharField(max_length=150)
     detail = models.JSONField(default=dict, blank=True)
     at = models.DateTimeField(default=timezone.now)
 

@@ -1,6 +1,19 @@
 """The use cases of charging sessions: the only code that changes a session.
 
-Each is a plain function that opens one transaction, locks the session first, checks, changes,
-and leaves its effects to the commit. Modules: authorize, start, meter, stop, settle, calls,
-expire, resume.
+Each is a plain function that opens one transaction, locks what it needs in one order (station,
+session, command, accounts by id), checks, changes, and leaves its effects to the commit.
+
+    start.request_start   an app wants to charge          POST /ocpp/start_charge
+    begin.begin           a transaction began             StartTransaction
+    meter.record          the meter was read              MeterValues
+    stop.request_stop     someone wants to end it         POST /ocpp/stop_charge
+    end.end               a transaction ended             StopTransaction
+    stop.force_end        staff end it on a stated meter  the back office
+    authorize.judge_tag   may this tag charge?            Authorize
+    calls.*               our calls to a station          the gateway's command lane
+    resume.resume         a station is back               its handshake
+    expire.run_due        time has passed                 the worker
+
+The rest is what these share: holds, books, bill, limits, plausible, readings, settle, stopping,
+orphans.
 """

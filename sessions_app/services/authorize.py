@@ -4,9 +4,21 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Literal
 
+from django.conf import settings
+
+from billing import ledger
+from billing.models import User
+from billing.money import to_minor
 from stations.models import Station
 
+from ..models import ChargingSession, IdTag
+from ..models.session import OPEN
+
 TagStatus = Literal["Accepted", "Blocked", "Expired", "Invalid", "ConcurrentTx"]
+
+OWN_TAG_LIFE = dt.timedelta(hours=24)
+"""How long after its request a session's own tag may begin a transaction."""
+MAX_TAG_LENGTH = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +30,61 @@ class TagVerdict:
     expires_at: dt.datetime | None = None
 
 
+ACCEPTED = TagVerdict("Accepted")
+INVALID = TagVerdict("Invalid")
+BLOCKED = TagVerdict("Blocked")
+
+
 def judge_tag(*, station: Station, id_tag: str, at: dt.datetime) -> TagVerdict:
-    """Judge a tag at the station's time `at` (OCPP 1.6 §4.2 Authorize). Changes nothing."""
-    raise NotImplementedError
+    """Judge a tag at our time `at` (OCPP 1.6 §4.2 Authorize). Changes nothing.
+
+    A session's own tag is good at its station until the session ends. A driver's tag is blocked
+    where it could hold no money, or where the station is out of sale.
+    """
+    own = own_session(station, id_tag)
+    if own is not None:
+        is_good = own.status in OPEN and at <= own.requested_at + OWN_TAG_LIFE
+        return ACCEPTED if is_good else INVALID
+    tag = find_tag(id_tag)
+    if tag is None:
+        return INVALID
+    verdict = judge_rights(tag, at)
+    if verdict.status == "Accepted" and tag.user and not _can_pay(tag.user, station):
+        return BLOCKED
+    return verdict
+
+
+def judge_rights(tag: IdTag, at: dt.datetime) -> TagVerdict:
+    """Judge a known tag by itself, whatever its driver can pay."""
+    if tag.status == IdTag.Status.BLOCKED or (tag.user and not tag.user.is_active):
+        status: TagStatus = "Blocked"
+    elif tag.is_expired(at):
+        status = "Expired"
+    else:
+        status = "Accepted"
+    return TagVerdict(status, tag.parent_id_tag, tag.expires_at)
+
+
+def own_session(station: Station, id_tag: str) -> ChargingSession | None:
+    """The session that made this tag for this station; tags are compared without case."""
+    if not id_tag or "\0" in id_tag:
+        return None
+    return ChargingSession.objects.filter(
+        station=station, origin=ChargingSession.Origin.REMOTE, id_tag=id_tag.upper()
+    ).first()
+
+
+def storable(id_tag: str) -> str:
+    """A presented tag as a row can hold it."""
+    return id_tag.replace("\0", "\N{REPLACEMENT CHARACTER}")[:MAX_TAG_LENGTH]
+
+
+def find_tag(id_tag: str) -> IdTag | None:
+    if "\0" in id_tag:  # no database holds it, and some drivers refuse the question
+        return None
+    return IdTag.objects.select_related("user").filter(identity=id_tag.casefold()).first()
+
+
+def _can_pay(driver: User, station: Station) -> bool:
+    available = ledger.account_of(driver).available_minor
+    return station.enabled and available >= to_minor(settings.CSMS_MIN_HOLD)

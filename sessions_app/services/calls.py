@@ -1,13 +1,29 @@
 """The life of a command, seen from sessions: sent, answered, or given up.
 
 The gateway calls these and nothing else about commands; each runs `stations.commands` and moves
-the session that the command belongs to in the same transaction.
+the session that the command belongs to in the same transaction. The session is locked before
+its command, as everywhere.
 """
 
+import datetime as dt
 import uuid
 from typing import Any
 
+from django.db import transaction
+from django.utils import timezone
+
+from stations import commands, configuration
 from stations.models import Command
+
+from ..models import ChargingSession, SessionEvent, SessionStatus
+from ..models.session import PENDING
+from .settle import complete_cancelled, give_up
+from .start import START_ACTION
+from .stopping import STOP_ACTION
+
+_S, Status = SessionStatus, Command.Status
+START_GRACE = dt.timedelta(seconds=30)
+ANSWER_GRACE = dt.timedelta(seconds=5)
 
 
 def claim(*, station_pk: int, fence: int, up_to: Command.Lane = Command.Lane.OWN) -> Command | None:
@@ -15,24 +31,118 @@ def claim(*, station_pk: int, fence: int, up_to: Command.Lane = Command.Lane.OWN
 
     Lanes after `up_to` wait: before Boot is answered Kubat sends nothing of its own.
     """
-    raise NotImplementedError
+    with transaction.atomic():
+        command = commands.next_queued(station_pk, fence, up_to=up_to)
+        if command is None:
+            return None
+        session = _session_of(command)
+        if session and not _is_wanted(command, session):
+            commands.withdraw(command.reference)
+            return None
+        commands.mark_sent(command, fence)
+        if session and command.action == START_ACTION:
+            session.due_at = timezone.now() + command.timeout + ANSWER_GRACE
+            session.save(update_fields=["due_at"])
+            session.move_to(_S.STARTING, actor="kubat")
+        return command
 
 
 def record_answer(command_id: uuid.UUID, response: dict[str, Any]) -> None:
     """The station answered with a CALLRESULT."""
-    raise NotImplementedError
+    _resolve(command_id, Status.ANSWERED, response=response)
 
 
 def record_refusal(command_id: uuid.UUID, code: str, description: str) -> None:
     """The station answered with a CALLERROR: the command is `failed`."""
-    raise NotImplementedError
+    _resolve(command_id, Status.FAILED, error=commands.describe(code, description))
 
 
 def record_silence(command_id: uuid.UUID) -> None:
     """The station did not answer in time: the command is `timed_out`."""
-    raise NotImplementedError
+    error = commands.describe("timeout", "The station did not answer in time.")
+    _resolve(command_id, Status.TIMED_OUT, error=error)
+
+
+def record_expiry(command_id: uuid.UUID) -> None:
+    """The command could not be sent before its deadline: it is `expired`."""
+    error = commands.describe("expired", "It could not be sent in time.")
+    _resolve(command_id, Status.EXPIRED, error=error)
 
 
 def cut_off(*, station_pk: int, fence: int) -> None:
     """Fail, with `disconnected`, what sockets older than `fence` leave unanswered."""
-    raise NotImplementedError
+    error = commands.describe("disconnected", "The connection closed before the answer.")
+    for command_id in commands.cut_off(station_pk, fence):
+        _resolve(command_id, Status.FAILED, error=error)
+
+
+def _resolve(
+    command_id: uuid.UUID,
+    status: Command.Status,
+    *,
+    response: dict[str, Any] | None = None,
+    error: dict[str, str] | None = None,
+) -> None:
+    with transaction.atomic():
+        session = _session_of(Command.objects.get(pk=command_id))
+        command = commands.resolve(command_id, status, response=response, error=error)
+        if command is None:
+            return
+        configuration.absorb(command)
+        if session:
+            _tell(session, command)
+
+
+def _session_of(command: Command) -> ChargingSession | None:
+    """Lock the session that a command was made for."""
+    kind, _, session_id = command.reference.partition(":")
+    return ChargingSession.objects.locked(session_id) if kind == "session" else None
+
+
+def _is_wanted(command: Command, session: ChargingSession) -> bool:
+    """A start that is no longer requested must not go out."""
+    return command.action != START_ACTION or session.status == _S.REQUESTED
+
+
+def _tell(session: ChargingSession, command: Command) -> None:
+    """Let a session act on the end of its command."""
+    answer = (command.response or {}).get("status", "")
+    session.note(
+        SessionEvent.Kind.COMMAND,
+        actor="station",
+        action=command.action,
+        status=command.status,
+        answer=answer or (command.error or {}).get("code", ""),
+    )
+    is_accepted = command.status == Status.ANSWERED and answer == "Accepted"
+    if command.action == START_ACTION and session.transaction_id is None:
+        _start_resolved(session, command, is_accepted=is_accepted)
+    if command.action == STOP_ACTION and command.status == Status.ANSWERED and not is_accepted:
+        _stop_refused(session)
+
+
+def _start_resolved(session: ChargingSession, command: Command, *, is_accepted: bool) -> None:
+    """Accepted: it must begin in time. Refused: it is over. Cut off: its answer may yet show."""
+    is_refused = command.status == Status.ANSWERED or _error_code(command) != "disconnected"
+    if is_accepted:
+        allowed = dt.timedelta(seconds=session.station.connection_timeout_s) + START_GRACE
+        session.due_at = timezone.now() + allowed
+        session.save(update_fields=["due_at"])
+    elif is_refused and session.status in PENDING:
+        is_silent = command.status in (Status.TIMED_OUT, Status.EXPIRED)
+        code = "station_timeout" if is_silent else "station_rejected"
+        give_up(session, error_code=code, actor="station")
+    elif is_refused and session.status == _S.STOPPING and command.status != Status.TIMED_OUT:
+        complete_cancelled(session)
+
+
+def _stop_refused(session: ChargingSession) -> None:
+    """A driver's stop that the station refused leaves the session running; a limit's goes on."""
+    if session.status == _S.STOPPING and session.stop_requested_by in ("driver", "staff"):
+        session.stop_requested_by, session.stop_requested_at = "", None
+        session.save(update_fields=["stop_requested_by", "stop_requested_at"])
+        session.move_to(_S.CHARGING, actor="station", answer="Rejected")
+
+
+def _error_code(command: Command) -> str:
+    return str((command.error or {}).get("code", ""))

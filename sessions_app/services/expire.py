@@ -1,6 +1,23 @@
 """What happens because time passes: starts that never begin, stops that never end, silence."""
 
 import datetime as dt
+import uuid
+
+from django.conf import settings
+from django.db import connection, transaction
+
+from stations import alerts, commands
+from stations.models import Alert, Command, Station
+
+from ..models import ChargingSession, SessionEvent, SessionStatus
+from . import calls
+from .bill import price_session
+from .limits import LOOK_EVERY, is_reached, next_look, projected_wh, silent_after
+from .settle import STOP_IGNORED, complete_cancelled, give_up, settle_on_last_reading
+from .start import START_ACTION
+from .stopping import RESEND_AFTER, ask_station_to_stop, begin_stopping
+
+_S = SessionStatus
 
 
 def run_due(now: dt.datetime, *, limit: int = 100) -> int:
@@ -8,4 +25,138 @@ def run_due(now: dt.datetime, *, limit: int = 100) -> int:
 
     Called by the worker about once a second, by any number of workers at once.
     """
-    raise NotImplementedError
+    overdue = commands.overdue(now)
+    for command_id, status in overdue:
+        _end_command(command_id, status)
+    lost = _lost_now()
+    for session_id in lost:
+        _lose(session_id, now)
+    due = ChargingSession.objects.filter(due_at__lte=now).order_by("due_at")
+    session_ids = list(due.values_list("pk", flat=True)[:limit])
+    for session_id in session_ids:
+        _look(session_id, now)
+    return len(overdue) + len(lost) + len(session_ids)
+
+
+def _end_command(command_id: uuid.UUID, status: Command.Status) -> None:
+    if status == Command.Status.EXPIRED:
+        calls.record_expiry(command_id)
+    else:
+        calls.record_silence(command_id)
+
+
+def _lost_now() -> list[uuid.UUID]:
+    """Running sessions whose station has gone since the last look."""
+    offline = Station.objects.offline().values("pk")
+    sessions = ChargingSession.objects.running().filter(lost_at__isnull=True, station__in=offline)
+    return list(sessions.filter(transaction_id__isnull=False).values_list("pk", flat=True))
+
+
+def _lose(session_id: uuid.UUID, now: dt.datetime) -> None:
+    with transaction.atomic():
+        session = ChargingSession.objects.locked(session_id)
+        if session.lost_at is None and not session.station.is_online:
+            session.lost_at = now
+            session.save(update_fields=["lost_at"])
+            session.note(SessionEvent.Kind.FLAGGED, actor="kubat", flag="lost")
+
+
+def _look(session_id: uuid.UUID, now: dt.datetime) -> None:
+    """Look at one session again under its lock; another worker may have been faster."""
+    with transaction.atomic():
+        session = (
+            ChargingSession.objects.select_for_update(of=("self",), skip_locked=_can_skip())
+            .select_related("station")
+            .filter(pk=session_id, due_at__lte=now)
+            .first()
+        )
+        if session:
+            _LOOKS[SessionStatus(session.status)](session, now)
+
+
+def _can_skip() -> bool:
+    return connection.features.has_select_for_update_skip_locked
+
+
+def _look_at_requested(session: ChargingSession, now: dt.datetime) -> None:
+    commands.withdraw(session.reference)
+    give_up(session, error_code="station_timeout", actor="kubat")
+
+
+def _look_at_starting(session: ChargingSession, now: dt.datetime) -> None:
+    was_accepted = Command.objects.filter(
+        reference=session.reference, action=START_ACTION, status=Command.Status.ANSWERED
+    ).exists()
+    code = "start_expired" if was_accepted else "station_timeout"
+    give_up(session, error_code=code, actor="kubat")
+
+
+def _look_at_charging(session: ChargingSession, now: dt.datetime) -> None:
+    if _is_lost_for_good(session, now):
+        settle_on_last_reading(session, reason="lost")
+    elif _is_projected_to_limit(session, now):
+        begin_stopping(session, by="limit", actor="kubat")
+    else:
+        _look_again(
+            session, next_look(session, now) if not _is_silent(session, now) else now + LOOK_EVERY
+        )
+
+
+def _look_at_stopping(session: ChargingSession, now: dt.datetime) -> None:
+    asked_at = session.stop_requested_at or now
+    if session.transaction_id is None:
+        complete_cancelled(session)
+    elif now >= asked_at + dt.timedelta(seconds=settings.CSMS_STOP_TIMEOUT_S):
+        settle_on_last_reading(session, reason="stop_timeout")
+        alerts.open_alert(
+            STOP_IGNORED,
+            str(session.pk),
+            f"{session.station} does not end transaction {session.transaction_id}.",
+            station=session.station,
+            severity=Alert.Severity.CRITICAL,
+        )
+    elif _is_lost_for_good(session, now):
+        settle_on_last_reading(session, reason="lost")
+    else:
+        ask_station_to_stop(session)
+        _look_again(session, now + RESEND_AFTER)
+
+
+def _look_at_ended(session: ChargingSession, now: dt.datetime) -> None:
+    _look_again(session, None)
+
+
+_LOOKS = {
+    _S.REQUESTED: _look_at_requested,
+    _S.STARTING: _look_at_starting,
+    _S.CHARGING: _look_at_charging,
+    _S.STOPPING: _look_at_stopping,
+    _S.COMPLETED: _look_at_ended,
+    _S.REVIEW: _look_at_ended,
+    _S.ERROR: _look_at_ended,
+}
+
+
+def _look_again(session: ChargingSession, at: dt.datetime | None) -> None:
+    session.due_at = at
+    session.save(update_fields=["due_at"])
+
+
+def _is_lost_for_good(session: ChargingSession, now: dt.datetime) -> bool:
+    after = dt.timedelta(seconds=settings.CSMS_LOST_AFTER_S)
+    return session.lost_at is not None and now >= session.lost_at + after
+
+
+def _is_silent(session: ChargingSession, now: dt.datetime) -> bool:
+    since = session.last_reading_at or session.started_at or now
+    return now >= since + silent_after(session)
+
+
+def _is_projected_to_limit(session: ChargingSession, now: dt.datetime) -> bool:
+    """Whether the limit is reached by now, at full power since the last reading if it is silent.
+
+    Before its silence is long enough a session is judged by what it reported, and by the time.
+    """
+    energy_wh = projected_wh(session, now) if _is_silent(session, now) else session.energy_wh
+    total = price_session(session, energy_wh=energy_wh, until=now).bill.total
+    return is_reached(session, energy_wh=energy_wh, total=total, soc=None, now=now)

@@ -1,8 +1,21 @@
 """Record meter readings, keep the running cost, and stop at the limit."""
 
+from decimal import Decimal
+
+from django.db import transaction
+from django.utils import timezone
+
+from billing.money import Minor
+from stations import clock
 from stations.models import Station
 
-from ..facts import Metered
+from ..facts import Metered, Sample
+from ..models import ChargingSession, SessionStatus
+from ..models.session import RUNNING
+from . import orphans, readings
+from .bill import delivered_wh, price_session, session_time
+from .limits import is_reached, next_look
+from .stopping import begin_stopping, stop_stray
 
 
 def record(*, station: Station, fact: Metered) -> None:
@@ -11,4 +24,85 @@ def record(*, station: Station, fact: Metered) -> None:
     (session, station time) is the key: a sample that is known changes nothing (P3). Samples of
     no session are stored too, and an unknown transaction becomes an orphan (P8).
     """
-    raise NotImplementedError
+    if not fact.samples:
+        return
+    with transaction.atomic():
+        session = _find_session(station, fact)
+        if session is None:
+            _store_unattributed(station, fact)
+            return
+        samples = [s for s in fact.samples if _is_within(session, s)]
+        readings.store(session, samples, received_at=fact.received_at, frame_id=fact.frame_id)
+        clock.observe(station, max(s.at for s in fact.samples), fact.received_at)
+        if session.status in RUNNING:
+            _run(session, samples, fact)
+        elif session.stop_received_at is None and _has_energy(session, samples):
+            stop_stray(session)
+
+
+def _find_session(station: Station, fact: Metered) -> ChargingSession | None:
+    """Lock the session that these samples belong to.
+
+    A station that names no transaction (or 0, or -1) means the one that runs on the connector.
+    """
+    sessions = station.sessions.order_by("-requested_at")
+    if fact.transaction_id is not None and fact.transaction_id > 0:
+        found = sessions.filter(transaction_id=fact.transaction_id).first()
+    else:
+        found = sessions.running().filter(connector_id=fact.connector_id).first()
+    return ChargingSession.objects.locked(found.pk) if found else None
+
+
+def _store_unattributed(station: Station, fact: Metered) -> None:
+    if fact.transaction_id is not None and fact.transaction_id > 0:
+        orphans.keep_readings(station, fact)
+    readings.store_without_session(
+        station,
+        fact.connector_id,
+        fact.samples,
+        received_at=fact.received_at,
+        frame_id=fact.frame_id,
+    )
+
+
+def _is_within(session: ChargingSession, sample: Sample) -> bool:
+    """Whether a sample is of this transaction: stations replay older ones with it."""
+    return session.meter_start_at is None or sample.at >= session.meter_start_at
+
+
+def _has_energy(session: ChargingSession, samples: list[Sample]) -> bool:
+    start = session.meter_start_wh or Decimal(0)
+    return any(s.register_wh is not None and s.register_wh > start for s in samples)
+
+
+def _run(session: ChargingSession, samples: list[Sample], fact: Metered) -> None:
+    """Bring the running energy and cost up to date, and stop at the limit."""
+    registers = [s.register_wh for s in samples if s.register_wh is not None]
+    if registers:
+        session.meter_last_wh = max(*registers, session.meter_last_wh or Decimal(0))
+    session.energy_wh = delivered_wh(session, session.meter_last_wh)
+    latest = max((s.at for s in samples), default=fact.received_at)
+    until = session_time(session, latest, fact.received_at) or fact.received_at
+    total = price_session(session, energy_wh=session.energy_wh, until=until).bill.total
+    session.cost_minor = Minor(min(total, session.hold_minor))
+    session.last_reading_at = fact.received_at
+    if session.status == SessionStatus.CHARGING:
+        session.due_at = next_look(session, fact.received_at)
+    session.version += 1
+    session.save(update_fields=_RUNNING_FIELDS)
+    soc = max((s.soc for s in samples if s.soc is not None), default=None)
+    reached = is_reached(
+        session, energy_wh=session.energy_wh, total=total, soc=soc, now=timezone.now()
+    )
+    if reached and session.status == SessionStatus.CHARGING:
+        begin_stopping(session, by="limit", actor="kubat")
+
+
+_RUNNING_FIELDS = [
+    "meter_last_wh",
+    "energy_wh",
+    "cost_minor",
+    "last_reading_at",
+    "due_at",
+    "version",
+]

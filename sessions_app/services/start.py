@@ -1,35 +1,44 @@
-"""Begin a session: asked for by an app, or by a tag at the station."""
+"""Begin a session by an app: hold the money, record the session, ask the station to start."""
 
+import datetime as dt
+import secrets
+import string
 from dataclasses import dataclass
-from decimal import Decimal
 
-from billing.models import User
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from billing.errors import Forbidden, InsufficientFunds, Invalid
+from billing.models import Tariff, User
 from billing.money import Minor
-from stations.models import Station
+from stations import commands
+from stations.errors import (
+    ConnectorBusy,
+    ConnectorReserved,
+    NoTariff,
+    StationDisabled,
+    StationNotFound,
+    StationOffline,
+)
+from stations.models import Command, Connector, Station
+from stations.tariffs import tariff_for
 
-from ..facts import Started
-from ..models import ChargingSession
-from .authorize import TagVerdict
+from ..models import ChargingSession, SessionStatus
+from .holds import Limit, Sale, available_of, size_hold, take_hold
+
+FREE = (Connector.Status.PREPARING, Connector.Status.AVAILABLE, Connector.Status.UNKNOWN)
+START_ACTION = "RemoteStartTransaction"
+_TAG_ALPHABET = string.ascii_uppercase + string.digits
 
 
 @dataclass(frozen=True, slots=True)
-class Limit:
-    """When to stop: `type` of ChargingSession.LimitType; `value` in som, kWh, minutes or percent.
+class _Place:
+    """Where a charge will be and what it is sold at."""
 
-    `max_amount` bounds the hold of time, soc and full, in minor units.
-    """
-
-    type: ChargingSession.LimitType
-    value: Decimal | None = None
-    max_amount: Minor | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class StartVerdict:
-    """The answer to a StartTransaction: an id always, and what to think of the tag."""
-
-    transaction_id: int
-    tag: TagVerdict
+    station: Station
+    connector_id: int
+    tariff: Tariff
 
 
 def request_start(
@@ -40,14 +49,104 @@ def request_start(
     Idempotency is the caller's (Idempotency-Key). With too little money it returns the session
     in `error` with `error_code` insufficient_funds, and nothing is held. Raises StationNotFound,
     StationDisabled, NoTariff, StationOffline, ConnectorBusy, ConnectorReserved, in this order;
-    then no row is left.
+    then no row is left. OCPP 1.6 §5.11 RemoteStartTransaction.
     """
-    raise NotImplementedError
+    if not driver.is_active:
+        raise Forbidden("This driver is blocked.")
+    with transaction.atomic():
+        place = _find_place(station_id, connector_id)
+        sale = Sale.at(place.station, place.tariff.to_terms(), timezone.now())
+        available = available_of(driver)
+        try:
+            hold = size_hold(sale, limit, available)
+        except InsufficientFunds:
+            return _record(driver, place, limit, actor=actor, error_code="insufficient_funds")
+        session = _record(driver, place, limit, actor=actor)
+        session.energy_limit_wh = sale.energy_limit_wh(limit, hold)
+        _ask_station(session, place, hold, actor=actor)
+        return session
 
 
-def begin(*, station: Station, fact: Started) -> StartVerdict:
-    """Record that a transaction began (OCPP 1.6 §4.8 StartTransaction).
+def _find_place(station_id: str, connector_id: int | None) -> _Place:
+    station = Station.objects.select_for_update(no_key=True, of=("self",)).select_related("owner")
+    found = station.by_identity(station_id).first()
+    if found is None:
+        raise StationNotFound
+    if not found.enabled:
+        raise StationDisabled
+    connectors = list(found.connectors.order_by("connector_id"))
+    taken = _taken(found)
+    if connector_id is None:
+        chosen = _choose([row for row in connectors if row.connector_id not in taken])
+    else:
+        chosen = next((row for row in connectors if row.connector_id == connector_id), None)
+        if chosen is None:
+            raise Invalid(fields={"connector_id": ["This station has no such connector."]})
+    tariff = tariff_for(found, chosen.connector_id if chosen else None, timezone.now())
+    if tariff is None:
+        raise NoTariff
+    if not found.is_online:
+        raise StationOffline
+    if chosen is None or chosen.connector_id in taken:
+        raise ConnectorBusy
+    if chosen.status == Connector.Status.RESERVED:
+        raise ConnectorReserved
+    if chosen.status not in FREE:
+        raise ConnectorBusy
+    return _Place(found, chosen.connector_id, tariff)
 
-    The same start again, while its transaction is open, gets the same answer (P3).
-    """
-    raise NotImplementedError
+
+def _taken(station: Station) -> set[int | None]:
+    return set(station.sessions.open().values_list("connector_id", flat=True))
+
+
+def _choose(connectors: list[Connector]) -> Connector | None:
+    """The one in Preparing, else the lowest Available or not yet reported, else a reserved one."""
+    for wanted in (FREE[:1], FREE[1:], (Connector.Status.RESERVED,)):
+        for connector in connectors:
+            if connector.status in wanted:
+                return connector
+    return None
+
+
+def _record(
+    driver: User, place: _Place, limit: Limit, *, actor: User, error_code: str = ""
+) -> ChargingSession:
+    """Insert the session; with an error code it is over before it began."""
+    session = ChargingSession.objects.create(
+        user=driver,
+        station=place.station,
+        connector_id=place.connector_id,
+        origin=ChargingSession.Origin.REMOTE,
+        limit_type=limit.type,
+        limit_value=limit.value,
+        currency=settings.CSMS_CURRENCY,
+        tariff=place.tariff,
+        id_tag="" if error_code else _make_tag(),
+        error_code=error_code,
+        ended_at=timezone.now() if error_code else None,
+    )
+    if error_code:
+        session.move_to(SessionStatus.ERROR, actor=actor.username, error_code=error_code)
+    return session
+
+
+def _make_tag() -> str:
+    return "".join(secrets.choice(_TAG_ALPHABET) for _ in range(20))
+
+
+def _ask_station(session: ChargingSession, place: _Place, hold: Minor, *, actor: User) -> None:
+    timeout_s = settings.CSMS_CALL_TIMEOUT_S
+    session.due_at = timezone.now() + dt.timedelta(seconds=timeout_s)
+    session.save(update_fields=["energy_limit_wh", "due_at"])
+    take_hold(session, hold, actor=actor.username)
+    commands.send(
+        station=place.station,
+        action=START_ACTION,
+        payload={"connectorId": place.connector_id, "idTag": session.id_tag},
+        lane=Command.Lane.ASKED,
+        reference=session.reference,
+        timeout_s=timeout_s,
+        expires_in_s=timeout_s,
+        requested_by=actor,
+    )

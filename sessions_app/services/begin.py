@@ -1,0 +1,228 @@
+"""A transaction began at a station: match it to its session, or judge the tag that began it."""
+
+import datetime as dt
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from billing.errors import InsufficientFunds
+from billing.models import User
+from billing.money import Minor
+from stations import clock
+from stations.models import Station
+from stations.tariffs import tariff_for
+
+from ..facts import Sample, Started
+from ..models import ChargingSession, IdTag, SessionStatus, TransactionNumber
+from ..models.session import PENDING
+from .authorize import (
+    ACCEPTED,
+    BLOCKED,
+    INVALID,
+    OWN_TAG_LIFE,
+    TagVerdict,
+    find_tag,
+    judge_rights,
+    own_session,
+    storable,
+)
+from .books import lock_accounts
+from .holds import available_of, size_tag_hold, take_hold
+from .limits import next_look
+from .readings import store
+from .settle import give_up, settle_on_last_reading
+from .stopping import RESEND_AFTER, ask_station_to_stop
+
+OFFLINE_AFTER = dt.timedelta(seconds=60)
+"""A start that is told later than this was made while the station was offline."""
+UNFUNDED = "unfunded"
+
+
+@dataclass(frozen=True, slots=True)
+class StartVerdict:
+    """The answer to a StartTransaction: an id always, and what to think of the tag."""
+
+    transaction_id: int
+    tag: TagVerdict
+
+
+def begin(*, station: Station, fact: Started) -> StartVerdict:
+    """Record that a transaction began (OCPP 1.6 §4.8 StartTransaction).
+
+    The same start again, while its transaction is open, gets the same answer (P3).
+    """
+    with transaction.atomic():
+        station = Station.objects.select_for_update(no_key=True).get(pk=station.pk)
+        repeated = _find_repeated(station, fact)
+        if repeated:
+            return _verdict_of(repeated)
+        session, tag = _find_asked(station, fact), find_tag(fact.id_tag)
+        _free_connector(station, fact, keep=session, newcomer=tag.user if tag else None)
+        started_at = clock.to_ours(station, fact.at, fact.received_at)
+        clock.observe(station, fact.at, fact.received_at)
+        if session and started_at <= session.requested_at + OWN_TAG_LIFE:
+            _begin_asked(session, fact, started_at)
+        else:
+            session = _begin_by_tag(station, fact, tag, started_at)
+        return _verdict_of(session)
+
+
+def start_key(station: Station, fact: Started) -> str:
+    """The natural key of a StartTransaction (P3); message ids restart with the station."""
+    tag = storable(fact.id_tag).casefold()
+    at = fact.at.isoformat()
+    return f"{station.pk}|{fact.connector_id}|{tag}|{at}|{fact.meter_start_wh:f}"
+
+
+def _find_repeated(station: Station, fact: Started) -> ChargingSession | None:
+    """The session that this very start began, unless its station has ended it since."""
+    return (
+        station.sessions.filter(start_key=start_key(station, fact), stop_received_at__isnull=True)
+        .order_by("-requested_at")
+        .first()
+    )
+
+
+def _find_asked(station: Station, fact: Started) -> ChargingSession | None:
+    """Lock the session that asked for this start and has no transaction yet."""
+    found = own_session(station, fact.id_tag)
+    if found is None:
+        return None
+    session = ChargingSession.objects.locked(found.pk)
+    is_waiting = session.status in (*PENDING, SessionStatus.STOPPING, SessionStatus.ERROR)
+    return session if is_waiting and session.transaction_id is None else None
+
+
+def _free_connector(
+    station: Station, fact: Started, *, keep: ChargingSession | None, newcomer: User | None
+) -> None:
+    """End what else was open there: a new start means that the old one is over."""
+    others = station.sessions.open().filter(connector_id=fact.connector_id)
+    if keep:
+        others = others.exclude(pk=keep.pk)
+    locked = [ChargingSession.objects.locked(other.pk) for other in others.order_by("pk")]
+    if locked:
+        lock_accounts(newcomer, keep.user if keep else None, *(row.user for row in locked))
+    for session in locked:
+        if session.transaction_id is None:
+            give_up(session, error_code="connector_busy", actor="station")
+        else:
+            settle_on_last_reading(session, reason="superseded", actor="station")
+
+
+def _begin_asked(session: ChargingSession, fact: Started, started_at: dt.datetime) -> None:
+    """Begin a session that an app asked for; a cancelled one is stopped again at once."""
+    _take_facts(session, fact, started_at)
+    if session.status == SessionStatus.STOPPING:
+        session.due_at = fact.received_at + RESEND_AFTER
+        session.save(update_fields=["due_at"])
+        ask_station_to_stop(session)
+    elif session.status != SessionStatus.ERROR:
+        session.move_to(SessionStatus.CHARGING, actor="station")
+    else:
+        _revive(session)
+
+
+def _revive(session: ChargingSession) -> None:
+    """Begin a session that had been given up: it takes its hold again or is stopped."""
+    try:
+        take_hold(session, Minor(session.hold_minor), actor="station")
+    except InsufficientFunds:
+        session.error_code, session.hold_minor = "insufficient_funds", 0
+        session.save(update_fields=["error_code", "hold_minor"])
+        ask_station_to_stop(session)
+        return
+    session.error_code, session.ended_at = "", None
+    session.save(update_fields=["error_code", "ended_at"])
+    session.move_to(SessionStatus.CHARGING, actor="station", was="late")
+
+
+def _begin_by_tag(
+    station: Station, fact: Started, tag: IdTag | None, started_at: dt.datetime
+) -> ChargingSession:
+    """Begin a session by a known tag, or record the start that was refused."""
+    session = ChargingSession.objects.create(
+        station=station,
+        connector_id=fact.connector_id,
+        user=tag.user if tag else None,
+        origin=ChargingSession.Origin.TAG,
+        limit_type=ChargingSession.LimitType.FULL,
+        currency=settings.CSMS_CURRENCY,
+        tariff=tariff_for(station, fact.connector_id, started_at),
+        id_tag=storable(fact.id_tag),
+        requested_at=started_at,
+    )
+    _take_facts(session, fact, started_at)
+    verdict = judge_rights(tag, started_at) if tag and fact.connector_id > 0 else INVALID
+    if verdict.status == "Accepted" and session.user:
+        verdict = _hold_for_tag(session, session.user, fact, started_at, verdict)
+    if verdict.status == "Accepted" or UNFUNDED in session.flags:
+        session.move_to(SessionStatus.CHARGING, actor="station")
+    else:
+        _refuse(session, verdict)
+    return session
+
+
+def _hold_for_tag(
+    session: ChargingSession,
+    driver: User,
+    fact: Started,
+    started_at: dt.datetime,
+    verdict: TagVerdict,
+) -> TagVerdict:
+    """Hold for a start by tag; one that was made offline goes on even without money."""
+    hold = size_tag_hold(driver, available_of(driver))
+    is_offline = fact.received_at - started_at > OFFLINE_AFTER
+    if session.tariff is None or not (session.station.enabled or is_offline):
+        return BLOCKED
+    if hold:
+        take_hold(session, hold, actor="station")
+        return verdict
+    if is_offline:
+        session.flags = [UNFUNDED]
+        session.save(update_fields=["flags"])
+    return BLOCKED
+
+
+def _refuse(session: ChargingSession, verdict: TagVerdict) -> None:
+    session.error_code = f"tag_{verdict.status.lower()}"
+    session.ended_at = timezone.now()
+    session.due_at = None
+    session.save(update_fields=["error_code", "ended_at", "due_at"])
+    session.move_to(SessionStatus.ERROR, actor="station", error_code=session.error_code)
+
+
+def _take_facts(session: ChargingSession, fact: Started, started_at: dt.datetime) -> None:
+    """Write what the station said on the session, with meterStart as its first reading."""
+    session.transaction_id = TransactionNumber.objects.create().pk
+    session.connector_id = fact.connector_id
+    session.start_key = start_key(session.station, fact)
+    session.meter_start_wh = session.meter_last_wh = fact.meter_start_wh
+    session.meter_start_at = fact.at
+    session.started_at = started_at
+    session.last_reading_at = fact.received_at
+    session.due_at = next_look(session, fact.received_at)
+    session.save()
+    first = Sample(fact.at, fact.meter_start_wh, context="Transaction.Begin")
+    store(session, (first,), received_at=fact.received_at)
+
+
+def _verdict_of(session: ChargingSession) -> StartVerdict:
+    """The answer that this session's start got, and gets again."""
+    assert session.transaction_id is not None
+    return StartVerdict(session.transaction_id, _tag_verdict(session))
+
+
+def _tag_verdict(session: ChargingSession) -> TagVerdict:
+    if session.error_code == "insufficient_funds":
+        return INVALID
+    if session.error_code.startswith("tag_"):
+        return {"tag_blocked": BLOCKED, "tag_expired": TagVerdict("Expired")}.get(
+            session.error_code, INVALID
+        )
+    if UNFUNDED in session.flags:
+        return BLOCKED
+    tag = find_tag(session.id_tag) if session.origin == session.Origin.TAG else None
+    return TagVerdict("Accepted", tag.parent_id_tag, tag.expires_at) if tag else ACCEPTED

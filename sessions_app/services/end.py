@@ -1,0 +1,110 @@
+"""A transaction ended at a station: settle its session, correct it, or leave it to an operator."""
+
+import datetime as dt
+
+from django.db import transaction
+from django.utils import timezone
+
+from billing.money import Minor
+from stations import clock, commands
+from stations.models import Station
+
+from ..facts import Sample, Stopped
+from ..models import ChargingSession, SessionStatus
+from . import orphans, readings
+from .authorize import ACCEPTED, TagVerdict, judge_tag
+from .bill import session_time
+from .plausible import doubt, flags_of
+from .settle import Ending, book_loss, correct, put_in_review, settle
+
+_S = SessionStatus
+ASKED_REASONS = ("", "Remote")
+
+
+def end(*, station: Station, fact: Stopped) -> TagVerdict | None:
+    """Record that a transaction ended, and settle it (OCPP 1.6 §4.10 StopTransaction).
+
+    Never refused: what belongs to no session becomes an orphan (P8). The same stop again has no
+    effect (P3). Returns what to think of the tag that stopped it, None when there was none.
+    """
+    with transaction.atomic():
+        session = _find_session(station, fact)
+        if session is None:
+            orphans.keep_stop(station, fact)
+        elif session.stop_received_at is None:
+            _end_session(session, fact)
+            commands.withdraw(session.reference)
+        return _judge(station, session, fact)
+
+
+def _find_session(station: Station, fact: Stopped) -> ChargingSession | None:
+    """Lock the session of a transaction; a foreign id never ends another's."""
+    if fact.transaction_id is None or fact.transaction_id <= 0:
+        return None
+    found = station.sessions.filter(transaction_id=fact.transaction_id).first()
+    return ChargingSession.objects.locked(found.pk) if found else None
+
+
+def _end_session(session: ChargingSession, fact: Stopped) -> None:
+    """Store what a stop says, then settle, correct, or leave it to an operator."""
+    at = fact.at or fact.received_at
+    session.stop_received_at = fact.received_at
+    session.meter_stop_wh = fact.meter_stop_wh
+    session.save(update_fields=["stop_received_at", "meter_stop_wh"])
+    readings.store(session, _samples(session, fact, at), received_at=fact.received_at)
+    if fact.at:
+        clock.observe(session.station, fact.at, fact.received_at)
+    ending = _ending(session, fact, at)
+    if fact.meter_stop_wh is not None:
+        readings.store_stop(
+            session, register_wh=fact.meter_stop_wh, at=at, received_at=fact.received_at
+        )
+    match session.status:
+        case _S.CHARGING | _S.STOPPING:
+            _settle_or_doubt(session, ending)
+        case _S.COMPLETED:
+            correct(session, ending)
+        case _S.ERROR:
+            _end_refused(session, ending)
+
+
+def _samples(session: ChargingSession, fact: Stopped, at: dt.datetime) -> list[Sample]:
+    """The samples of its transactionData that lie inside the transaction."""
+    start = session.meter_start_at
+    return [s for s in fact.samples if (start is None or s.at >= start) and s.at <= at]
+
+
+def _ending(session: ChargingSession, fact: Stopped, at: dt.datetime) -> Ending:
+    """What ends the session: meterStop rules, as long as it can be read."""
+    moment = session_time(session, at, fact.received_at)
+    session.flags = sorted({*session.flags, *flags_of(session, fact, has_time=moment is not None)})
+    if moment is None:
+        moment = max(fact.received_at, session.started_at or fact.received_at)
+    register = session.meter_last_wh if fact.meter_stop_wh is None else fact.meter_stop_wh
+    is_asked = session.stop_requested_by and fact.reason in ASKED_REASONS
+    reason = session.stop_requested_by if is_asked else fact.reason or "Local"
+    return Ending(register, moment, reason, "station")
+
+
+def _settle_or_doubt(session: ChargingSession, ending: Ending) -> None:
+    doubtful = doubt(session, ending)
+    if doubtful is None:
+        settle(session, ending)
+        return
+    put_in_review(session, ending, cause=doubtful.cause, plausible_minor=doubtful.plausible_minor)
+
+
+def _end_refused(session: ChargingSession, ending: Ending) -> None:
+    """Energy after a refused start: the operator's loss where an app asked, else a question."""
+    if session.origin == ChargingSession.Origin.REMOTE:
+        book_loss(session, ending)
+    elif session.meter_stop_wh and session.meter_stop_wh > (session.meter_start_wh or 0):
+        put_in_review(session, ending, cause="energy_after_refusal", plausible_minor=Minor(0))
+
+
+def _judge(station: Station, session: ChargingSession | None, fact: Stopped) -> TagVerdict | None:
+    if not fact.id_tag:
+        return None
+    if session and session.id_tag.casefold() == fact.id_tag.casefold():
+        return ACCEPTED
+    return judge_tag(station=station, id_tag=fact.id_tag, at=timezone.now())

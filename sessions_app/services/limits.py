@@ -1,0 +1,70 @@
+"""When a session must stop, and when it must be looked at next."""
+
+import datetime as dt
+from decimal import Decimal
+
+from django.conf import settings
+from django.db.models import Max
+
+from billing.energy import Wh
+from billing.money import Minor
+
+from ..models import ChargingSession
+
+LimitType = ChargingSession.LimitType
+SILENT_AFTER_S = 180
+LOOK_EVERY = dt.timedelta(seconds=10)
+
+
+def is_reached(
+    session: ChargingSession, *, energy_wh: Wh, total: Minor, soc: Decimal | None, now: dt.datetime
+) -> bool:
+    """Whether what was delivered reaches the limit; the hold is always a limit too."""
+    if session.hold_minor and total >= session.hold_minor:
+        return True
+    value = session.limit_value
+    if value is None:
+        return False
+    match session.limit_type:
+        case LimitType.ENERGY:
+            return energy_wh >= (session.energy_limit_wh or 0)
+        case LimitType.TIME:
+            end = time_limit_at(session)
+            return end is not None and now >= end
+        case LimitType.SOC:
+            return soc is not None and soc >= value
+    return False
+
+
+def time_limit_at(session: ChargingSession) -> dt.datetime | None:
+    """When the time that was bought is over."""
+    if session.limit_type != LimitType.TIME or not session.limit_value or not session.started_at:
+        return None
+    return session.started_at + dt.timedelta(minutes=int(session.limit_value))
+
+
+def silent_after(session: ChargingSession) -> dt.timedelta:
+    """How long a charging session may go without a reading (design section 5)."""
+    return dt.timedelta(seconds=max(3 * session.station.meter_interval_s, SILENT_AFTER_S))
+
+
+def next_look(session: ChargingSession, now: dt.datetime) -> dt.datetime:
+    """When the worker must look at a charging session, unless a reading comes first."""
+    end = time_limit_at(session)
+    quiet = now + silent_after(session)
+    return min(end, quiet) if end and end > now else quiet
+
+
+def projected_wh(session: ChargingSession, now: dt.datetime) -> Wh:
+    """The energy by now of a session that has gone silent, at the most power it can take."""
+    since = session.last_reading_at or session.started_at or now
+    gap_h = max(0.0, (now - since).total_seconds()) / 3600
+    return Wh(session.energy_wh + int(_power_w(session) * gap_h))
+
+
+def _power_w(session: ChargingSession) -> int:
+    """The stated power of the station, else the highest seen, else the assumed one."""
+    if session.station.max_power_kw:
+        return int(session.station.max_power_kw * 1000)
+    seen = session.readings.aggregate(peak=Max("power_w"))["peak"]
+    return int(seen) if seen else int(settings.CSMS_ASSUMED_POWER_KW * 1000)

@@ -1,0 +1,103 @@
+"""Keep meter readings: one row a moment of the station's clock (design section 6, A reading)."""
+
+import datetime as dt
+import uuid
+from collections.abc import Iterable
+from decimal import Decimal
+
+from stations.models import Station
+
+from ..facts import Sample
+from ..models import ChargingSession, Reading
+
+
+def store(
+    session: ChargingSession,
+    samples: Iterable[Sample],
+    *,
+    received_at: dt.datetime,
+    frame_id: uuid.UUID | None = None,
+) -> None:
+    """Store the samples of a session; a moment that is known keeps its row (P3).
+
+    Stations whose clock ticks in seconds send several samples a tick: the row of a moment takes
+    the highest register that was said of it. The caller holds the session's lock.
+    """
+    rows = {
+        row.at: row
+        for row in sorted(
+            _rows(session.station, session.connector_id or 0, samples, received_at, frame_id),
+            key=_register,
+        )
+    }
+    known = {row.at: row for row in session.readings.filter(at__in=rows)}
+    for row in rows.values():
+        row.session = session
+    Reading.objects.bulk_create([row for at, row in rows.items() if at not in known])
+    risen = [
+        row for at, row in rows.items() if at in known and _register(row) > _register(known[at])
+    ]
+    for row in risen:
+        row.pk = known[row.at].pk
+    Reading.objects.bulk_update(risen, ["register_wh"])
+
+
+def store_without_session(
+    station: Station,
+    connector_id: int,
+    samples: Iterable[Sample],
+    *,
+    received_at: dt.datetime,
+    frame_id: uuid.UUID | None = None,
+) -> None:
+    """Store clock-aligned samples of a connector that has no transaction."""
+    Reading.objects.bulk_create(_rows(station, connector_id, samples, received_at, frame_id))
+
+
+def store_stop(
+    session: ChargingSession, *, register_wh: Decimal, at: dt.datetime, received_at: dt.datetime
+) -> None:
+    """Store meterStop as the reading of its moment: it rules over a sample of the same one."""
+    Reading.objects.update_or_create(
+        session=session,
+        at=at,
+        defaults={
+            "station": session.station,
+            "connector_id": session.connector_id or 0,
+            "received_at": received_at,
+            "register_wh": register_wh,
+            "context": "Transaction.End",
+        },
+    )
+
+
+def _rows(
+    station: Station,
+    connector_id: int,
+    samples: Iterable[Sample],
+    received_at: dt.datetime,
+    frame_id: uuid.UUID | None,
+) -> list[Reading]:
+    return [
+        Reading(
+            station=station,
+            connector_id=connector_id,
+            at=sample.at,
+            received_at=received_at,
+            register_wh=sample.register_wh,
+            power_w=sample.power_w,
+            soc=sample.soc,
+            context=sample.context,
+            flags=list(sample.flags),
+            frame_id=frame_id,
+        )
+        for sample in samples
+    ]
+
+
+def _register(row: Reading) -> Decimal:
+    return row.register_wh if row.register_wh is not None else Decimal(-1)
+
+
+def _rises(row: Reading, known: Reading) -> bool:
+    return _register(row) > _register(known)

@@ -1,0 +1,40 @@
+"""Whose clock says what: the offset between a station's clock and ours (design section 4).
+
+The offset is the least (ours − station's) over the messages since the last boot: a replayed old
+message only makes the difference larger, so the least is that of a live one.
+"""
+
+import datetime as dt
+
+from django.db.models import Q
+
+from .models import Station
+
+TRUSTED_PAST = dt.timedelta(days=7)
+TRUSTED_FUTURE = dt.timedelta(minutes=5)
+STEP_S = 0.5
+"""A smaller improvement of the offset is not worth a write."""
+
+
+def observe(station: Station, at: dt.datetime, received_at: dt.datetime) -> None:
+    """Learn from one message that said `at` and came at `received_at`."""
+    offset_s = (received_at - at).total_seconds()
+    known = station.clock_offset_s
+    if known is not None and offset_s > known - STEP_S:
+        return
+    station.clock_offset_s = offset_s
+    Station.objects.filter(pk=station.pk).filter(
+        Q(clock_offset_s__isnull=True) | Q(clock_offset_s__gt=offset_s)
+    ).update(clock_offset_s=offset_s)
+
+
+def to_ours(station: Station, at: dt.datetime, received_at: dt.datetime) -> dt.datetime:
+    """Translate a moment of the station's clock to ours.
+
+    Before anything is known of the clock, a time that may be right is taken as it is (an offline
+    start is replayed with its old time), and an impossible one is replaced by `received_at`.
+    """
+    if station.clock_offset_s is not None:
+        return min(at + dt.timedelta(seconds=station.clock_offset_s), received_at)
+    is_possible = received_at - TRUSTED_PAST <= at <= received_at + TRUSTED_FUTURE
+    return at if is_possible else received_at
