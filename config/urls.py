@@ -9,3 +9,8 @@ urlpatterns = [
     path("", include("sessions_app.api.urls")),
     path("admin/", admin.site.urls),
 ]
+
+handler400 = "billing.api.errors.bad_request"
+handler403 = "billing.api.errors.forbidden"
+handler404 = "billing.api.errors.page_not_found"
+handler500 = "billing.api.errors.server_error"
