@@ -3,6 +3,10 @@
 KubatError
 ├── StationNotFound       404
 ├── CommandNotFound       404
+├── TariffNotFound        404
+├── SiteNotFound          404
+├── StationInUse          409
+├── SiteInUse             409
 ├── StationDisabled       409
 ├── StationOffline        409
 ├── ConnectorBusy         409
@@ -22,6 +26,26 @@ class StationNotFound(NotFound):
 class CommandNotFound(NotFound):
     code = "command_not_found"
     detail_default = "There is no such command."
+
+
+class TariffNotFound(NotFound):
+    code = "tariff_not_found"
+    detail_default = "There is no such tariff."
+
+
+class SiteNotFound(NotFound):
+    code = "site_not_found"
+    detail_default = "There is no such site."
+
+
+class StationInUse(Conflict):
+    code = "station_in_use"
+    detail_default = "Sessions were charged here: take it out of sale by `enabled: false` instead."
+
+
+class SiteInUse(Conflict):
+    code = "site_in_use"
+    detail_default = "There are stations at this site."
 
 
 class StationDisabled(Conflict):

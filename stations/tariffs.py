@@ -1,10 +1,67 @@
-"""Which tariff applies where, and how a scope gets a new version."""
+"""Which tariff applies where, and how a scope gets a new version.
+
+Versions of one scope follow each other and never overlap. What is sold stays as it was written:
+a change is a new Tariff row, and a running session keeps the row it started with (P9).
+"""
 
 import datetime as dt
+import uuid
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, TypedDict
 
-from billing.models import Tariff
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import DateTimeField, F, Min, Value
+from django.db.models.functions import Greatest
+from django.utils import timezone
 
-from .models import Station, TariffAssignment
+from billing.errors import Invalid
+from billing.models import Tariff, User
+
+from . import audit
+from .errors import TariffNotFound
+from .models import Connector, Site, Station, TariffAssignment
+from .models.tariff import TariffAssignmentQuerySet
+
+SCOPES = uuid.UUID("6f1d7a52-3c0e-5b8a-9f0d-6b1f4f0c2a11")
+"""The name space of scope ids."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a tariff is for: one connector, one station, one site, or by default everything."""
+
+    connector: Connector | None = None
+    station: Station | None = None
+    site: Site | None = None
+
+    @property
+    def name(self) -> str:
+        if self.connector:
+            return f"connector:{self.connector.pk}"
+        if self.station:
+            return f"station:{self.station.pk}"
+        return f"site:{self.site.pk}" if self.site else "default"
+
+
+class Offer(TypedDict, total=False):
+    """What staff say of a tariff: its price, and from when to when.
+
+    Exactly one of `price_per_kwh` (gross) and `elements` (OCPI, net). A `valid_from` that is
+    absent, None or past means now.
+    """
+
+    name: str
+    currency: str
+    price_per_kwh: Decimal | None
+    vat_percent: Decimal
+    elements: list[dict[str, Any]]
+    min_price: dict[str, str] | None
+    max_price: dict[str, str] | None
+    parking_grace_s: int
+    valid_from: dt.datetime | None
+    valid_until: dt.datetime | None
 
 
 def tariff_for(station: Station, connector_id: int | None, at: dt.datetime) -> Tariff | None:
@@ -18,6 +75,171 @@ def tariff_for(station: Station, connector_id: int | None, at: dt.datetime) -> T
         assignment.scope: assignment.tariff
         for assignment in TariffAssignment.objects.current(at)
         .filter(scope__in=scopes)
+        .order_by("valid_from", "version")
         .select_related("tariff")
     }
     return next((found[scope] for scope in scopes if scope in found), None)
+
+
+def find(scope_id: uuid.UUID) -> TariffAssignment:
+    """Return the version that is in force, else the next one. Raises TariffNotFound."""
+    version = (
+        TariffAssignment.objects.shown()
+        .select_related("tariff", "site", "station", "connector__station")
+        .filter(scope_id=scope_id)
+        .first()
+    )
+    if version is None:
+        raise TariffNotFound
+    return version
+
+
+def draft(offer: Offer) -> Tariff:
+    """Return the unsaved tariff of an offer. Raises Invalid."""
+    price, elements = offer.get("price_per_kwh"), offer.get("elements") or []
+    if (price is None) == (not elements):
+        raise _refused("price_per_kwh", "State either price_per_kwh or elements.")
+    currency = offer.get("currency") or settings.CSMS_CURRENCY
+    if currency != settings.CSMS_CURRENCY:
+        raise _refused("currency", f"Everything is sold in {settings.CSMS_CURRENCY} here.")
+    terms: dict[str, Any] = {"parking_grace_s": offer.get("parking_grace_s", 0)}
+    if minimum := offer.get("min_price"):
+        terms["min_price"] = minimum
+    if maximum := offer.get("max_price"):
+        terms["max_price"] = maximum
+    return Tariff(
+        name=offer.get("name", ""),
+        currency=currency,
+        price_per_kwh=price,
+        vat_percent=offer.get("vat_percent", Decimal(0)),
+        elements=elements,
+        terms=terms,
+    )
+
+
+def assign(*, scope: Scope, offer: Offer, by: User, reason: str = "") -> TariffAssignment:
+    """Sell at `offer` within `scope`, as its new version.
+
+    It ends the version in force when it begins, and itself ends when one begins that was planned
+    before. Raises Invalid.
+    """
+    act = audit.ADDITION
+    try:
+        return _add_version(scope, offer, by=by, act=act, reason=reason)
+    except IntegrityError:
+        # Someone wrote the first version of this scope at the same time; now there is a row to
+        # wait for.
+        return _add_version(scope, offer, by=by, act=act, reason=reason)
+
+
+@transaction.atomic
+def revise(*, scope_id: uuid.UUID, changes: Offer, by: User, reason: str = "") -> TariffAssignment:
+    """Add a version that differs from the one shown by `changes`. Raises TariffNotFound, Invalid.
+
+    It keeps what it does not name, and the begin of a plan that it changes.
+    """
+    base = _locked(scope_id)
+    offer = offer_of(base)
+    if _is_cut_short(base):
+        offer["valid_until"] = None  # nobody said that it ends
+    return _add_version(
+        Scope(base.connector, base.station, base.site),
+        offer | changes,
+        by=by,
+        act=audit.CHANGE,
+        what=", ".join(sorted(changes)),
+        reason=reason,
+    )
+
+
+@transaction.atomic
+def retire(*, scope_id: uuid.UUID, by: User, reason: str = "") -> None:
+    """End what is in force in a scope and give up what is planned. Raises TariffNotFound."""
+    version, now = _locked(scope_id), timezone.now()
+    TariffAssignment.objects.standing(now).filter(scope=version.scope).update(
+        valid_until=Greatest(F("valid_from"), Value(now, DateTimeField()))
+    )
+    audit.record(by, audit.DELETION, version, reason=reason)
+
+
+def offer_of(version: TariffAssignment) -> Offer:
+    """Return what staff said to get this version."""
+    tariff = version.tariff
+    return Offer(
+        name=tariff.name,
+        currency=tariff.currency,
+        price_per_kwh=tariff.price_per_kwh,
+        vat_percent=tariff.vat_percent,
+        elements=tariff.elements,
+        min_price=tariff.terms.get("min_price"),
+        max_price=tariff.terms.get("max_price"),
+        parking_grace_s=tariff.terms.get("parking_grace_s", 0),
+        valid_from=version.valid_from,
+        valid_until=version.valid_until,
+    )
+
+
+@transaction.atomic
+def _add_version(
+    scope: Scope, offer: Offer, *, by: User, act: int, what: str = "", reason: str = ""
+) -> TariffAssignment:
+    """Fit one more version between those of the scope, under its lock."""
+    tariff = draft(offer)
+    _lock(scope.name)
+    versions = TariffAssignment.objects.filter(scope=scope.name)
+    now = timezone.now()
+    start = max(now, offer.get("valid_from") or now)
+    end = _end(versions, start, offer.get("valid_until"))
+    versions.current(start).update(valid_until=start)
+    tariff.created_by = by
+    tariff.save(force_insert=True)
+    last = versions.order_by("version").last()
+    version = TariffAssignment.objects.create(
+        scope=scope.name,
+        # Made from the name, so that two first versions collide instead of both standing.
+        scope_id=last.scope_id if last else uuid.uuid5(SCOPES, scope.name),
+        version=last.version + 1 if last else 1,
+        tariff=tariff,
+        connector=scope.connector,
+        station=scope.station,
+        site=scope.site,
+        valid_from=start,
+        valid_until=end,
+    )
+    audit.record(by, act, version, what, reason=reason)
+    return version
+
+
+def _lock(scope: str) -> None:
+    """Wait for everyone else who changes this scope: its first version stands for it."""
+    list(TariffAssignment.objects.select_for_update(no_key=True).filter(scope=scope, version=1))
+
+
+def _locked(scope_id: uuid.UUID) -> TariffAssignment:
+    """Lock the scope, and only then read what speaks for it."""
+    _lock(find(scope_id).scope)
+    return find(scope_id)
+
+
+def _is_cut_short(version: TariffAssignment) -> bool:
+    """Whether it ends because the next version begins."""
+    return (
+        version.valid_until is not None
+        and TariffAssignment.objects.standing()
+        .filter(scope=version.scope, valid_from=version.valid_until)
+        .exists()
+    )
+
+
+def _end(
+    versions: TariffAssignmentQuerySet, start: dt.datetime, stated: dt.datetime | None
+) -> dt.datetime | None:
+    """When a version that begins at `start` ends: as stated, but not after the next begins."""
+    if stated is not None and stated <= start:
+        raise _refused("valid_until", "A tariff cannot end before it begins.")
+    planned = versions.standing(start).filter(valid_from__gt=start).aggregate(at=Min("valid_from"))
+    return min((at for at in (stated, planned["at"]) if at), default=None)
+
+
+def _refused(field: str, why: str) -> Invalid:
+    return Invalid(fields={field: [why]})

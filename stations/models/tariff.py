@@ -4,7 +4,7 @@ import uuid
 from typing import TYPE_CHECKING
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -22,6 +22,20 @@ class TariffAssignmentQuerySet(models.QuerySet["TariffAssignment"]):
         return self.filter(valid_from__lte=at).filter(
             Q(valid_until__isnull=True) | Q(valid_until__gt=at)
         )
+
+    def standing(self, at: "dt.datetime | None" = None) -> "TariffAssignmentQuerySet":
+        """Versions in force or planned; a plan that was given up ends where it would begin."""
+        endless = Q(valid_until__isnull=True)
+        return self.filter(endless | Q(valid_until__gt=at or timezone.now())).filter(
+            endless | Q(valid_until__gt=F("valid_from"))
+        )
+
+    def shown(self, at: "dt.datetime | None" = None) -> "TariffAssignmentQuerySet":
+        """The version of each scope that speaks for it: the one in force, else the next."""
+        earlier = TariffAssignment.objects.standing(at).filter(
+            scope=OuterRef("scope"), valid_from__lt=OuterRef("valid_from")
+        )
+        return self.standing(at).filter(~Exists(earlier))
 
 
 class TariffAssignment(models.Model):

@@ -1,0 +1,33 @@
+"""What tests of stations share beside the cast: a socket that is there, and calls at once."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+from django.db import connection
+from django.utils import timezone
+
+from stations.models import GatewayProcess
+
+
+def go_online(station):
+    """Give the station a socket of a living process, as a handshake does."""
+    station.owner = GatewayProcess.objects.create(channel="serve.test", host="test")
+    station.fence += 1
+    station.connected_at = timezone.now()
+    station.save(update_fields=["owner", "fence", "connected_at"])
+
+
+def run_at_once(*calls):
+    """Run each call in a thread of its own, all released together; raise what one raised."""
+    barrier = threading.Barrier(len(calls))
+
+    def run(call):
+        barrier.wait(timeout=10)
+        try:
+            return call()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(len(calls)) as pool:
+        running = [pool.submit(run, call) for call in calls]
+        return [done.result(timeout=60) for done in running]
