@@ -25,6 +25,12 @@ def top_up(user: User, amount_minor: int, key: str = "") -> None:
     )
 
 
+@pytest.fixture(autouse=True)
+def fast_passwords(settings):
+    """Hash quickly: no test is about the strength of the hash."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
 @pytest.fixture
 def alice(db):
     user = User.objects.create_user(

@@ -4,6 +4,7 @@ Times are aware and UTC. `at` is the station's clock as it was sent, `received_a
 """
 
 import datetime as dt
+import uuid
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -40,7 +41,7 @@ class Metered:
     transaction_id: int | None
     samples: tuple[Sample, ...]
     received_at: dt.datetime
-    frame_id: str | None = None
+    frame_id: uuid.UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)

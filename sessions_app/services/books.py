@@ -68,7 +68,7 @@ def _correct(session: ChargingSession, driver: User, wanted: Minor) -> None:
 
 
 def _bring_to(
-    session: ChargingSession, code: Code, debit: Kind, credit: Kind, target: Minor
+    session: ChargingSession, code: Code, debit: Account.Kind, credit: Account.Kind, target: Minor
 ) -> None:
     """Post what is missing until `code` has moved `target` from debit to credit in all."""
     booked = _sum(session, (code,), debit__kind=debit) - _sum(session, (code,), credit__kind=debit)
@@ -92,7 +92,7 @@ def _post(
     )
 
 
-def _sum(session: ChargingSession, codes: tuple[Code, ...], **side: Kind) -> int:
+def _sum(session: ChargingSession, codes: tuple[Code, ...], **side: Account.Kind) -> int:
     moved = Transfer.objects.filter(
         reference=session.reference,
         code__in=codes,

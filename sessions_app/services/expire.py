@@ -6,13 +6,14 @@ import uuid
 from django.conf import settings
 from django.db import connection, transaction
 
+from billing.energy import Wh
 from stations import alerts, commands
 from stations.models import Alert, Command, Station
 
 from ..models import ChargingSession, SessionEvent, SessionStatus
 from . import calls
 from .bill import price_session
-from .limits import LOOK_EVERY, is_reached, next_look, projected_wh, silent_after
+from .limits import is_reached, is_silent, next_look, projected_wh
 from .settle import STOP_IGNORED, complete_cancelled, give_up, settle_on_last_reading
 from .start import START_ACTION
 from .stopping import RESEND_AFTER, ask_station_to_stop, begin_stopping
@@ -97,9 +98,7 @@ def _look_at_charging(session: ChargingSession, now: dt.datetime) -> None:
     elif _is_projected_to_limit(session, now):
         begin_stopping(session, by="limit", actor="kubat")
     else:
-        _look_again(
-            session, next_look(session, now) if not _is_silent(session, now) else now + LOOK_EVERY
-        )
+        _look_again(session, next_look(session, now))
 
 
 def _look_at_stopping(session: ChargingSession, now: dt.datetime) -> None:
@@ -147,16 +146,12 @@ def _is_lost_for_good(session: ChargingSession, now: dt.datetime) -> bool:
     return session.lost_at is not None and now >= session.lost_at + after
 
 
-def _is_silent(session: ChargingSession, now: dt.datetime) -> bool:
-    since = session.last_reading_at or session.started_at or now
-    return now >= since + silent_after(session)
-
-
 def _is_projected_to_limit(session: ChargingSession, now: dt.datetime) -> bool:
     """Whether the limit is reached by now, at full power since the last reading if it is silent.
 
     Before its silence is long enough a session is judged by what it reported, and by the time.
     """
-    energy_wh = projected_wh(session, now) if _is_silent(session, now) else session.energy_wh
+    is_quiet = is_silent(session, now)
+    energy_wh = projected_wh(session, now) if is_quiet else Wh(session.energy_wh)
     total = price_session(session, energy_wh=energy_wh, until=now).bill.total
     return is_reached(session, energy_wh=energy_wh, total=total, soc=None, now=now)

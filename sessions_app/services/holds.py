@@ -87,14 +87,15 @@ def size_hold(sale: Sale, limit: Limit, available: Minor) -> Minor:
     Amount and energy must be covered; time, soc and full take what is there.
     """
     cost = sale.cost_of(limit)
-    bound = limit.max_amount if limit.max_amount is not None else available
-    hold = min(available if cost is None else cost, bound)
-    if limit.type not in (LimitType.AMOUNT, LimitType.ENERGY) or cost is None:
+    hold = available if cost is None else cost
+    if limit.max_amount is not None:
+        hold = min(hold, limit.max_amount)
+    if limit.type not in (LimitType.AMOUNT, LimitType.ENERGY):
         hold = min(hold, available)
-    is_too_small = hold < to_minor(settings.CSMS_MIN_HOLD) and not (cost == 0 and sale.is_free)
-    if hold > available or is_too_small:
+    is_free = cost == 0 and sale.is_free
+    if hold > available or (hold < to_minor(settings.CSMS_MIN_HOLD) and not is_free):
         raise InsufficientFunds
-    return Minor(hold)
+    return hold
 
 
 def size_tag_hold(driver: User, available: Minor) -> Minor:
@@ -140,6 +141,8 @@ def shrink_hold(session: ChargingSession, amount: Minor, *, actor: str) -> None:
     if amount >= session.hold_minor:
         return
     release_hold(session)
-    session.hold_minor = 0
-    session.save(update_fields=["hold_minor"])
-    take_hold(session, amount, actor=actor)
+    if amount:
+        take_hold(session, amount, actor=actor)
+    else:
+        session.hold_minor = 0
+        session.save(update_fields=["hold_minor"])

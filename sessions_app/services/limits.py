@@ -43,16 +43,22 @@ def time_limit_at(session: ChargingSession) -> dt.datetime | None:
     return session.started_at + dt.timedelta(minutes=int(session.limit_value))
 
 
-def silent_after(session: ChargingSession) -> dt.timedelta:
-    """How long a charging session may go without a reading (design section 5)."""
-    return dt.timedelta(seconds=max(3 * session.station.meter_interval_s, SILENT_AFTER_S))
+def is_silent(session: ChargingSession, now: dt.datetime) -> bool:
+    """Whether a charging session has gone too long without a reading (design section 5)."""
+    return now >= _silent_at(session, now)
 
 
 def next_look(session: ChargingSession, now: dt.datetime) -> dt.datetime:
     """When the worker must look at a charging session, unless a reading comes first."""
     end = time_limit_at(session)
-    quiet = now + silent_after(session)
-    return min(end, quiet) if end and end > now else quiet
+    look = now + LOOK_EVERY if is_silent(session, now) else _silent_at(session, now)
+    return min(end, look) if end and end > now else look
+
+
+def _silent_at(session: ChargingSession, now: dt.datetime) -> dt.datetime:
+    allowed_s = max(3 * session.station.meter_interval_s, SILENT_AFTER_S)
+    since = session.last_reading_at or session.started_at or now
+    return since + dt.timedelta(seconds=allowed_s)
 
 
 def projected_wh(session: ChargingSession, now: dt.datetime) -> Wh:

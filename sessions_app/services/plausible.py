@@ -73,7 +73,7 @@ def _possible_wh(session: ChargingSession, ending: Ending) -> Wh | None:
 def _ran_backwards(session: ChargingSession) -> bool:
     """Whether the samples fall by more than a meter's own noise."""
     registers = session.readings.filter(register_wh__isnull=False, context__startswith="Sample")
-    values = registers.order_by("at").values_list("register_wh", flat=True)
+    values = [row.register_wh or Decimal(0) for row in registers.order_by("at")]
     return any(
         before - after > _tolerance(session, before) for before, after in itertools.pairwise(values)
     )
