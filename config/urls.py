@@ -3,7 +3,14 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from billing.api.routing import api_path
+
+from . import health, metrics
+
 urlpatterns = [
+    *api_path("healthz", health.healthz, "healthz"),
+    *api_path("readyz", health.readyz, "readyz"),
+    *api_path("metrics", metrics.metrics, "metrics"),
     path("", include("billing.api.urls")),
     path("", include("stations.api.urls")),
     path("", include("sessions_app.api.urls")),

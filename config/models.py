@@ -1,0 +1,37 @@
+"""Who does what is due: the workers that are alive."""
+
+import datetime as dt
+import uuid
+
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+LEASE = dt.timedelta(seconds=30)
+"""A worker whose lease is older than this is taken for dead."""
+
+
+class WorkerQuerySet(models.QuerySet["WorkerProcess"]):
+    def alive(self) -> "WorkerQuerySet":
+        return self.filter(lease_at__gt=timezone.now() - LEASE)
+
+
+class WorkerProcess(models.Model):
+    """A running worker loop, in a process of its own or inside `serve`.
+
+    A row, not a cache entry: without Redis two processes share nothing but the database.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    host = models.CharField(max_length=120)
+    started_at = models.DateTimeField(default=timezone.now)
+    lease_at = models.DateTimeField(default=timezone.now, db_index=True)
+
+    objects = WorkerQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("worker process")
+        verbose_name_plural = _("worker processes")
+
+    def __str__(self) -> str:
+        return f"{self.host} {self.id}"
