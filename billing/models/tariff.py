@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from ..pricing import Terms
+from ..pricing import Terms, parse_terms
 
 
 class Tariff(models.Model):
@@ -45,12 +45,10 @@ class Tariff(models.Model):
 
     def to_terms(self) -> Terms:
         """What pricing needs to know."""
-        return Terms(
+        return parse_terms(
             currency=self.currency,
             price_per_kwh=self.price_per_kwh,
             vat_percent=self.vat_percent,
-            elements=tuple(self.elements),
-            min_price=self.terms.get("min_price"),
-            max_price=self.terms.get("max_price"),
-            parking_grace_s=int(self.terms.get("parking_grace_s", 0)),
+            elements=self.elements,
+            more=self.terms,
         )

@@ -1,0 +1,208 @@
+"""What a charge can cost at most, and what an amount surely buys, before anything is known."""
+
+import datetime as dt
+import zoneinfo
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from itertools import pairwise
+
+from ..energy import Wh
+from ..money import Minor
+from .periods import MICROSECOND
+from .rates import Rates
+from .tally import UNITS, amount_of
+from .terms import Component, Dimension, Terms
+
+HORIZON = dt.timedelta(hours=24)
+OTHERS: tuple[Dimension, ...] = ("TIME", "PARKING_TIME", "FLAT")
+MOST_WH = 1_000_000_000
+"""No charge takes more than a gigawatt-hour: what buys that much has no limit."""
+
+
+def is_uniform(terms: Terms) -> bool:
+    """Whether one period for the whole session prices the same as its parts.
+
+    So it is where only energy and a flat fee are priced, and always at the same price.
+    """
+    timed = (terms.candidates("TIME"), terms.candidates("PARKING_TIME"))
+    steady = (terms.candidates("ENERGY"), terms.candidates("FLAT"))
+    return not any(True for one in timed for _ in one) and all(
+        restrictions is None for one in steady for restrictions, _ in one
+    )
+
+
+def ceiling(
+    terms: Terms,
+    *,
+    start: dt.datetime,
+    zone: zoneinfo.ZoneInfo,
+    energy_wh: Wh | None = None,
+    duration: dt.timedelta | None = None,
+    max_power_w: int | None = None,
+) -> Minor | None:
+    """The most that a charge of this energy or duration can cost if it begins at `start`.
+
+    It takes the highest rates that can apply in the 24 h from `start` (or in `duration`, if that
+    is longer), with the highest flat fee. For an energy, time fees are those of charging it at
+    `max_power_w` without parking; for a duration, the energy is what `max_power_w` delivers in
+    it, and each moment may be parking. None when the answer needs a power that is not known.
+    """
+    reach = _Reach.of(terms, start, zone, max(HORIZON, duration or HORIZON), max_power_w)
+    if energy_wh is None:
+        return None if duration is None else _ceiling_of_duration(reach, duration)
+    return _ceiling_of_energy(reach, energy_wh)
+
+
+def affordable_wh(
+    terms: Terms, amount: Minor, *, start: dt.datetime, zone: zoneinfo.ZoneInfo
+) -> Wh | None:
+    """The energy that `amount` surely buys in the 24 h from `start`, rounded down.
+
+    It counts the highest rate that each kWh can have and the highest flat fee; parking costs
+    extra. None when there is no such limit: energy is free, the greatest price is covered, or
+    time fees make it depend on the power.
+    """
+    reach = _Reach.of(terms, start, zone, HORIZON, None)
+    if reach.is_priced("TIME") or reach.cost(energy_wh=MOST_WH) <= amount:
+        return None
+    found = bisect_right(range(MOST_WH), amount, key=lambda wh: reach.cost(energy_wh=wh))
+    return Wh(max(0, found - 1))
+
+
+def _ceiling_of_energy(reach: "_Reach", energy_wh: Wh) -> Minor | None:
+    if not reach.is_priced("TIME"):
+        return reach.cost(energy_wh=energy_wh)
+    if not reach.max_power_w:
+        return None
+    hours = Decimal(energy_wh) / reach.max_power_w
+    charging_us = int((hours * UNITS["TIME"].size).to_integral_value(ROUND_CEILING))
+    return reach.cost(energy_wh=energy_wh, charging_us=charging_us)
+
+
+def _ceiling_of_duration(reach: "_Reach", duration: dt.timedelta) -> Minor | None:
+    us = duration // MICROSECOND
+    if not reach.is_priced("ENERGY"):
+        return reach.cost(occupied_us=us)
+    if reach.max_power_w is None:
+        return None
+    energy_wh = reach.max_power_w * us // UNITS["TIME"].size
+    return reach.cost(energy_wh=energy_wh, occupied_us=us)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reach:
+    """The components that a charge can meet: by dimension, and for energy by band of energy.
+
+    `bands` are the energies in Wh from which each set of `energy` components can apply.
+    """
+
+    terms: Terms
+    max_power_w: int | None
+    bands: list[int]
+    energy: list[set[Component]]
+    others: dict[Dimension, set[Component]]
+
+    @classmethod
+    def of(
+        cls,
+        terms: Terms,
+        start: dt.datetime,
+        zone: zoneinfo.ZoneInfo,
+        horizon: dt.timedelta,
+        max_power_w: int | None,
+    ) -> "_Reach":
+        start = start.astimezone(dt.UTC)
+        rates = Rates.of(terms, start, start + horizon, zone)
+        bands = [0, *(band for band in rates.energies if band > 0)]
+        energy: list[set[Component]] = []
+        others: dict[Dimension, set[Component]] = {
+            "TIME": set(),
+            "PARKING_TIME": set(),
+            "FLAT": set(),
+        }
+        for band in bands:
+            met = set(_met(rates, band, max_power_w))
+            energy.append({one for one in met if one.type == "ENERGY"})
+            for dimension, components in others.items():
+                components.update(one for one in met if one.type == dimension)
+        return cls(terms, max_power_w, bands, energy, others)
+
+    def is_priced(self, dimension: Dimension) -> bool:
+        """Whether a charge can meet a price above zero."""
+        met = set().union(*self.energy) if dimension == "ENERGY" else self.others[dimension]
+        return any(one.unit_price for one in met)
+
+    def cost(self, *, energy_wh: int = 0, charging_us: int = 0, occupied_us: int = 0) -> Minor:
+        """The most that this much energy and time can cost, between the bounds of the terms.
+
+        `occupied_us` may be charging or parking.
+        """
+        total = self._energy_cost(energy_wh) + _highest(self.others["FLAT"], 1)
+        total += _highest(self.others["TIME"], charging_us)
+        if occupied_us:
+            total += self._occupied_cost(occupied_us)
+        if self.terms.min_price:
+            total = max(total, self.terms.min_price.incl_vat)
+        if self.terms.max_price:
+            total = min(total, self.terms.max_price.incl_vat)
+        return Minor(total)
+
+    def _energy_cost(self, energy_wh: int) -> int:
+        """Each band at its highest price; what a step adds at the highest of all."""
+        edges = [*(band for band in self.bands if band < energy_wh), energy_wh]
+        met = set().union(*self.energy[: len(edges) - 1])
+        exact = sum(
+            (
+                max((amount_of(one, high - low) for one in components), default=Decimal(0))
+                for (low, high), components in zip(pairwise(edges), self.energy, strict=False)
+            ),
+            start=Decimal(0),
+        )
+        stepped = max((_rounded_up(one, energy_wh) for one in met), default=energy_wh)
+        added = max((amount_of(one, stepped - energy_wh) for one in met), default=Decimal(0))
+        return _rounded(exact + added, met)
+
+    def _occupied_cost(self, us: int) -> int:
+        charging, parking = self.others["TIME"], self.others["PARKING_TIME"]
+        if not (charging and parking):
+            return _highest(charging | parking, us)
+        met = charging | parking
+        step = max(_step(one) for one in met)
+        return _rounded(max(amount_of(one, us + step) for one in met), met)
+
+
+def _met(rates: Rates, band: int, max_power_w: int | None) -> Iterator[Component]:
+    """The components that can apply from this energy on, at some time and power."""
+    powers: list[int | None] = [None, 0]
+    powers += [power for power in rates.powers if max_power_w is None or power <= max_power_w]
+    for moment in (rates.start, *rates.moments):
+        for power_w in powers:
+            yield from rates.at(moment, band, power_w).values()
+
+
+def _highest(components: set[Component], count: int) -> int:
+    """The most that a count can cost, its steps rounded up by any of the components."""
+    if not (components and count):
+        return 0
+    stepped = max(_rounded_up(one, count) for one in components)
+    return _rounded(max(amount_of(one, stepped) for one in components), components)
+
+
+def _step(component: Component) -> int:
+    return 0 if component.type == "FLAT" else component.step_size * UNITS[component.type].step
+
+
+def _rounded_up(component: Component, count: int) -> int:
+    step = _step(component)
+    return count + (-count % step if step else 0)
+
+
+def _rounded(exact: Decimal, components: Iterable[Component]) -> int:
+    """The most that the lines of these components can sum to: each may round up by a half.
+
+    For one line that is rounding half up.
+    """
+    lines = {(one.type, one.unit_price, one.vat_percent) for one in components if one.unit_price}
+    return int((exact + Decimal(len(lines)) / 2).to_integral_value(ROUND_FLOOR))
