@@ -2,7 +2,13 @@
 
 import os
 
+from channels.routing import ProtocolTypeRouter
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-application = get_asgi_application()
+pages = get_asgi_application()
+
+from stations.gateway.process import Gateway  # noqa: E402 - models need the set-up above
+
+gateway = Gateway()
+application = ProtocolTypeRouter({"http": pages})

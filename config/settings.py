@@ -3,6 +3,7 @@
 `.env.example` lists them all; a test fails when one is missing there.
 """
 
+import datetime as dt
 import secrets
 from decimal import Decimal
 from pathlib import Path
@@ -87,7 +88,12 @@ if REDIS_URL:
     }
 else:
     CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
-    CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+    CACHES = {
+        "default": {
+            "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+            "OPTIONS": {"MAX_ENTRIES": 100_000},  # the default of 300 forgets what still counts
+        }
+    }
 
 # --- Applications ---------------------------------------------------------------------------
 
@@ -158,7 +164,7 @@ AUTH_PASSWORD_VALIDATORS = [
 # --- API ------------------------------------------------------------------------------------
 
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["knox.auth.TokenAuthentication"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["billing.api.authentication.BearerAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
@@ -169,7 +175,14 @@ REST_FRAMEWORK = {
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
 }
-REST_KNOX = {"AUTH_HEADER_PREFIX": "Bearer", "TOKEN_TTL": None}
+CSMS_TOKEN_DAYS: int = env.int("CSMS_TOKEN_DAYS", default=30)
+REST_KNOX = {
+    "AUTH_HEADER_PREFIX": "Bearer",
+    # A token that is used goes on; once a day is enough to write that down.
+    "TOKEN_TTL": dt.timedelta(days=CSMS_TOKEN_DAYS),
+    "AUTO_REFRESH": True,
+    "MIN_REFRESH_INTERVAL": 86_400,
+}
 SPECTACULAR_SETTINGS = {
     "TITLE": "Kubat",
     "DESCRIPTION": "Charging station management with exact prepaid charging.",
@@ -220,6 +233,7 @@ CSMS_UNKNOWN_STATIONS: str = env.str("CSMS_UNKNOWN_STATIONS", default="refuse")
 CSMS_TRUSTED_PROXIES: list[str] = env.list("CSMS_TRUSTED_PROXIES", default=[])
 CSMS_FRAME_RETENTION_DAYS: int = env.int("CSMS_FRAME_RETENTION_DAYS", default=30)
 CSMS_GATEWAY_THREADS: int = env.int("CSMS_GATEWAY_THREADS", default=8)
+CSMS_EMBEDDED_WORKER: bool = env.bool("CSMS_EMBEDDED_WORKER", default=IS_SQLITE)
 
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 CSMS_SECURE_COOKIES: bool = env.bool("CSMS_SECURE_COOKIES", default=False)
@@ -236,5 +250,6 @@ LOGGING = {
     "loggers": {
         # Every malformed frame would be a traceback there; the gateway counts and logs its own.
         "ocpp": {"level": "CRITICAL"},
+        "daphne": {"level": "WARNING"},
     },
 }

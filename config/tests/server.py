@@ -1,0 +1,140 @@
+"""A real `manage.py serve` in its own process, for end-to-end tests."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+START_TIMEOUT_S = 60
+
+
+class ServerProcess:
+    """A server on 127.0.0.1 and a port of its own; it keeps both over restarts.
+
+    `with ServerProcess.on_sqlite(tmp_path) as server: httpx.get(server.base_url)`
+    A PostgreSQL database must exist; it is migrated here. More settings come as keywords.
+    """
+
+    def __init__(
+        self,
+        *,
+        database_url: str,
+        directory: Path,
+        redis_url: str = "",
+        name: str = "serve",
+        **settings: Any,
+    ) -> None:
+        self.port = free_port()
+        self.log_path = directory / f"{name}-{self.port}.log"
+        self.environment = {
+            **os.environ,
+            "DATABASE_URL": database_url,
+            "REDIS_URL": redis_url,
+            "SECRET_KEY": "a key of the tests",
+            "PYTHONUNBUFFERED": "1",
+            **{key: str(value) for key, value in settings.items()},
+        }
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @classmethod
+    def on_sqlite(cls, directory: Path, **settings: Any) -> "ServerProcess":
+        """A server with a new SQLite file in `directory`."""
+        return cls(
+            database_url=f"sqlite:///{directory / 'kubat.sqlite3'}", directory=directory, **settings
+        )
+
+    def __enter__(self) -> "ServerProcess":
+        self.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.kill()
+
+    @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def ws_url(self, station_id: str) -> str:
+        return f"ws://127.0.0.1:{self.port}/ws/{station_id}"
+
+    @property
+    def log(self) -> str:
+        return self.log_path.read_text() if self.log_path.exists() else ""
+
+    def start(self, *, wait: bool = True) -> None:
+        """Start the process and wait until it answers."""
+        with self.log_path.open("ab") as log:
+            self.process = subprocess.Popen(
+                [
+                    sys.executable,
+                    "manage.py",
+                    "serve",
+                    "--host=127.0.0.1",
+                    f"--port={self.port}",
+                ],
+                cwd=ROOT,
+                env=self.environment,
+                stdout=log,
+                stderr=log,
+            )
+        if wait:
+            self.wait_ready()
+
+    def wait_ready(self) -> None:
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while time.monotonic() < deadline:
+            assert self.process is not None
+            assert self.process.poll() is None, self.log
+            try:
+                if httpx.get(f"{self.base_url}/healthz", timeout=5).status_code == 200:
+                    return
+            except httpx.TransportError:
+                pass
+            time.sleep(0.1)
+        raise AssertionError(f"The server did not start:\n{self.log}")
+
+    def kill(self) -> None:
+        """End it as a power failure would: SIGKILL."""
+        self._signal(signal.SIGKILL)
+
+    def terminate(self, *, timeout: float = 30) -> int:
+        """End it as an operator would: SIGTERM; return its exit code."""
+        return self._signal(signal.SIGTERM, timeout=timeout)
+
+    def restart(self) -> None:
+        """Kill it and start it again on the same port and database."""
+        self.kill()
+        self.start()
+
+    def manage(self, *arguments: str, stdin: str = "") -> str:
+        """Run a management command on the same database; return what it printed."""
+        done = subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=ROOT,
+            env=self.environment,
+            input=stdin,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def _signal(self, number: int, *, timeout: float = 30) -> int:
+        if self.process is None:
+            return 0
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        return self.process.wait(timeout)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
