@@ -1,0 +1,116 @@
+"""The worker: one loop that does what is due, in a process of its own or inside `serve`.
+
+Any number of workers may run at once: each job claims its rows, so nothing is done twice, and
+a worker that dies leaves nothing behind but a lease that runs out.
+"""
+
+import datetime as dt
+import logging
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from django.db import InterfaceError, OperationalError, close_old_connections
+from django.utils import timezone
+
+from billing import outbox
+from billing.api.idempotency import purge_idempotent_requests
+from sessions_app.services import expire
+
+from . import housekeeping, notices
+from .models import WorkerProcess
+
+logger = logging.getLogger(__name__)
+
+BEAT_S = 1.0
+LEASE_EVERY_S = 10.0
+GRACE_S = 0.7
+"""How long the present job may go on after the end was asked for; what it leaves undone is
+rolled back, and done by the next worker."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Something to do at every beat, or more seldom; it gets the time, and may be repeated."""
+
+    name: str
+    run: Callable[[dt.datetime], object]
+    every_s: float = 0
+
+
+JOBS = (
+    Job("time", expire.run_due),
+    Job("outbox", lambda now: outbox.deliver_due(notices.DELIVERIES)),
+    Job("old frames", housekeeping.delete_old_frames, every_s=10),
+    Job("old answers", purge_idempotent_requests, every_s=600),
+    Job("dead processes", housekeeping.forget_dead_processes, every_s=3600),
+)
+
+
+@contextmanager
+def in_thread() -> Iterator[threading.Thread]:
+    """Run the loop in a thread while the block runs."""
+    stop = threading.Event()
+    thread = threading.Thread(target=run, args=(stop,), name="worker", daemon=True)
+    thread.start()
+    try:
+        yield thread
+    finally:
+        stop.set()
+        thread.join(GRACE_S)
+
+
+def run(stop: threading.Event, jobs: Sequence[Job] = JOBS) -> None:
+    """Work until `stop` is set; it ends after the job that it is at."""
+    worker = _Worker(jobs)
+    while not stop.is_set():
+        worker.do_due(stop)
+        stop.wait(BEAT_S)
+    worker.sign_off()
+
+
+class _Worker:
+    """One run of the loop: its row, and when each of its jobs comes next."""
+
+    def __init__(self, jobs: Sequence[Job]) -> None:
+        self.id = uuid.uuid4()
+        self.jobs = (Job("lease", self._renew_lease, every_s=LEASE_EVERY_S), *jobs)
+        self.next_at: dict[str, float] = {}
+
+    def do_due(self, stop: threading.Event) -> None:
+        """Do each job whose time has come; without a database, leave the rest for later."""
+        for job in self.jobs:
+            if stop.is_set():
+                return
+            if time.monotonic() < self.next_at.get(job.name, 0):
+                continue
+            if not _do(job):
+                return
+            self.next_at[job.name] = time.monotonic() + job.every_s
+
+    def sign_off(self) -> None:
+        """Say at once that this worker is gone; without a database its lease says so later."""
+        _do(Job("signing off", lambda now: WorkerProcess.objects.filter(pk=self.id).delete()))
+
+    def _renew_lease(self, now: dt.datetime) -> None:
+        WorkerProcess.objects.update_or_create(
+            pk=self.id, defaults={"host": socket.gethostname()[:120], "lease_at": now}
+        )
+
+
+def _do(job: Job) -> bool:
+    """Do one job; return whether the database was there."""
+    try:
+        job.run(timezone.now())
+    except (OperationalError, InterfaceError) as error:
+        logger.warning("worker: %s waits for the database: %s", job.name, error)
+        return False
+    except Exception:  # an edge loop: one job's fault must not stop the others
+        logger.exception("worker: %s failed", job.name)
+    finally:
+        close_old_connections()
+    return True
