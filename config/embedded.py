@@ -1,16 +1,16 @@
 """What `serve` does besides serving when it is the whole system: lock, migrate, work."""
 
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from typing import IO
 
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import CommandError
+
+from .worker import in_thread
 
 
 @contextmanager
@@ -49,16 +49,8 @@ def _lock(file: IO[str]) -> bool:
 @contextmanager
 def worker() -> Iterator[None]:
     """Run the worker's loop in a thread where no process of its own does."""
-    if not settings.CSMS_EMBEDDED_WORKER or not find_spec("config.worker"):
+    if not settings.CSMS_EMBEDDED_WORKER:
         yield
         return
-    from .worker import run
-
-    stop = threading.Event()
-    thread = threading.Thread(target=run, args=(stop,), name="worker")
-    thread.start()
-    try:
+    with in_thread():
         yield
-    finally:
-        stop.set()
-        thread.join()
