@@ -2,6 +2,7 @@
 
 KubatError
 ├── SessionNotFound       404
+├── IdTagNotFound         404
 ├── SessionEnded          409
 ├── TransitionRefused     409
 └── NotInReview           409
@@ -13,6 +14,11 @@ from billing.errors import Conflict, NotFound
 class SessionNotFound(NotFound):
     code = "session_not_found"
     detail_default = "There is no such session."
+
+
+class IdTagNotFound(NotFound):
+    code = "id_tag_not_found"
+    detail_default = "There is no such tag."
 
 
 class SessionEnded(Conflict):
