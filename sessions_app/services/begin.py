@@ -102,7 +102,8 @@ def _free_connector(
     others = station.sessions.open().filter(connector_id=fact.connector_id)
     if keep:
         others = others.exclude(pk=keep.pk)
-    locked = [ChargingSession.objects.locked(other.pk) for other in others.order_by("pk")]
+    rows = [ChargingSession.objects.locked(other.pk) for other in others.order_by("pk")]
+    locked = [row for row in rows if row.is_open]  # one may have ended while we waited for it
     if locked:
         lock_accounts(newcomer, keep.user if keep else None, *(row.user for row in locked))
     for session in locked:
