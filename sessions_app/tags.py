@@ -34,28 +34,28 @@ def find_tag(id_tag: str) -> IdTag:
 
 
 @transaction.atomic
-def add_tag(values: TagValues, *, actor: User) -> IdTag:
+def add_tag(values: TagValues, *, actor: User, reason: str = "") -> IdTag:
     """Add a tag. Raises Invalid for a text that is taken or cannot be printed."""
     tag = IdTag()
     _apply(tag, values)
-    audit.record(actor, audit.ADDITION, tag)
+    audit.record(actor, audit.ADDITION, tag, reason=reason)
     return tag
 
 
 @transaction.atomic
-def change_tag(id_tag: str, values: TagValues, *, actor: User) -> IdTag:
+def change_tag(id_tag: str, values: TagValues, *, actor: User, reason: str = "") -> IdTag:
     """Change what `values` names and nothing else. Raises IdTagNotFound, Invalid."""
     tag = IdTag.objects.select_for_update(of=("self",)).get(pk=find_tag(id_tag).pk)
     _apply(tag, values)
-    audit.record(actor, audit.CHANGE, tag, ", ".join(sorted(values)))
+    audit.record(actor, audit.CHANGE, tag, ", ".join(sorted(values)), reason=reason)
     return tag
 
 
 @transaction.atomic
-def remove_tag(id_tag: str, *, actor: User) -> None:
+def remove_tag(id_tag: str, *, actor: User, reason: str = "") -> None:
     """Remove a tag; the sessions that it started keep its text. Raises IdTagNotFound."""
     tag = find_tag(id_tag)
-    audit.record(actor, audit.DELETION, tag)
+    audit.record(actor, audit.DELETION, tag, reason=reason)
     tag.delete()
 
 

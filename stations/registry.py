@@ -6,7 +6,7 @@ Each opens its own transaction and records who did it. Who may call them is judg
 from collections.abc import Collection
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, TypedDict, cast
+from typing import Any, TypedDict
 
 from django.db import IntegrityError, transaction
 from django.db.models import ProtectedError, Q
@@ -15,8 +15,9 @@ from billing.errors import Invalid
 from billing.models import User
 
 from . import audit, commands, doorbell, keys
-from .errors import SiteInUse, StationInUse, StationNotFound, StationOffline
+from .errors import SiteInUse, SiteNotFound, StationInUse, StationNotFound, StationOffline
 from .models import Command, Connector, Site, Station
+from .models.station import StationQuerySet
 
 ASKED_EXPIRES_S = 60
 """How long a staff command may wait for its turn; its socket seldom lets it wait for seconds."""
@@ -40,9 +41,18 @@ class StationFacts(TypedDict, total=False):
     enabled: bool
     max_power_kw: Decimal | None
     security_profile: int
+    is_lenient: bool
+    is_provisioned: bool
     registration: str
     key: str | None
     connectors: int
+
+
+class SiteFacts(TypedDict, total=False):
+    name: str
+    address: str
+    latitude: Decimal | None
+    longitude: Decimal | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +63,14 @@ class Keyed:
     key: str | None
 
 
-def find(station_id: str) -> Station:
+def find(station_id: str, *, among: StationQuerySet | None = None) -> Station:
     """Return the station of this identity, in whatever case. Raises StationNotFound."""
-    return _found(Station.objects.select_related("owner", "site"), station_id)
+    stations = Station.objects.all() if among is None else among
+    # PostgreSQL refuses U+0000 in a query, and no identity holds such a character.
+    station = stations.by_identity(station_id).first() if station_id.isprintable() else None
+    if station is None:
+        raise StationNotFound
+    return station
 
 
 @transaction.atomic
@@ -84,7 +99,7 @@ def update_station(*, station_id: str, changes: StationFacts, by: User, reason: 
     A new key counts from the next handshake. It is told only when it was made here: asked for by
     a key of None, or needed by a new profile. Raises StationNotFound, Invalid.
     """
-    station = _found(Station.objects.select_for_update(no_key=True), station_id)
+    station = find(station_id, among=Station.objects.select_for_update(no_key=True))
     if _identity(changes.get("station_id", station.station_id)) != station.identity:
         raise _refused("station_id", "A station keeps its identity; register a new one.")
     columns = _columns(changes)
@@ -107,7 +122,7 @@ def remove_station(*, station_id: str, by: User, reason: str = "") -> None:
 
     Raises StationNotFound, StationInUse.
     """
-    station = _found(Station.objects.select_for_update(), station_id)
+    station = find(station_id, among=Station.objects.select_for_update())
     audit.record(by, audit.DELETION, station, reason=reason)
     station_pk, fence = station.pk, station.fence
     channel = station.owner.channel if station.owner else ""
@@ -147,31 +162,41 @@ def ask_station(
         )
 
 
-@transaction.atomic
-def save_site(*, site: Site, by: User, reason: str = "") -> Site:
-    """Store a new or changed site."""
-    act = audit.ADDITION if site.pk is None else audit.CHANGE
-    site.save()
-    audit.record(by, act, site, reason=reason)
+def find_site(site_id: int) -> Site:
+    """Return a site. Raises SiteNotFound."""
+    site = Site.objects.filter(pk=site_id).first()
+    if site is None:
+        raise SiteNotFound
     return site
 
 
 @transaction.atomic
-def remove_site(*, site: Site, by: User, reason: str = "") -> None:
-    """Delete a site that no station is at. Raises SiteInUse."""
+def add_site(*, facts: SiteFacts, by: User, reason: str = "") -> Site:
+    site = Site.objects.create(**facts)
+    audit.record(by, audit.ADDITION, site, reason=reason)
+    return site
+
+
+@transaction.atomic
+def update_site(*, site_id: int, changes: SiteFacts, by: User, reason: str = "") -> Site:
+    """Change what `changes` names. Raises SiteNotFound."""
+    site = find_site(site_id)
+    for name, value in changes.items():
+        setattr(site, name, value)
+    site.save(update_fields=list(changes))
+    audit.record(by, audit.CHANGE, site, ", ".join(sorted(changes)), reason=reason)
+    return site
+
+
+@transaction.atomic
+def remove_site(*, site_id: int, by: User, reason: str = "") -> None:
+    """Delete a site that no station is at. Raises SiteNotFound, SiteInUse."""
+    site = find_site(site_id)
     audit.record(by, audit.DELETION, site, reason=reason)
     try:
         site.delete()
     except ProtectedError:
         raise SiteInUse from None
-
-
-def _found(stations: Any, station_id: str) -> Station:
-    # PostgreSQL refuses U+0000 in a query, and no identity holds such a character.
-    station = stations.by_identity(station_id).first() if station_id.isprintable() else None
-    if station is None:
-        raise StationNotFound
-    return cast(Station, station)
 
 
 def _identity(station_id: str) -> str:

@@ -5,7 +5,11 @@ import json
 from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
+from django.db import transaction
+from django.utils import timezone
 
+from billing.errors import Conflict
+from billing.models import User
 from stations import alerts
 from stations.models import Station
 
@@ -41,6 +45,18 @@ def keep_unreadable(
 ) -> None:
     """A message that breaks the schema, as it came."""
     _keep(station, kind, key=key, cause=cause, payload=payload)
+
+
+@transaction.atomic
+def dismiss(*, orphan_id: int, actor: User, reason: str) -> Orphan:
+    """Let staff decide that a message needs nothing. Raises Conflict when it was resolved."""
+    orphan = Orphan.objects.select_for_update(no_key=True, of=("self",)).get(pk=orphan_id)
+    if orphan.resolved_at:
+        raise Conflict("This message is resolved already.")
+    orphan.resolved_at, orphan.resolved_by, orphan.resolution = timezone.now(), actor, reason
+    orphan.save(update_fields=["resolved_at", "resolved_by", "resolution"])
+    alerts.resolve_alert("orphan", str(orphan.pk))
+    return orphan
 
 
 def _keep(station: Station, kind: Orphan.Kind, *, key: str, cause: str, payload: Any) -> None:

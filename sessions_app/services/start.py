@@ -42,7 +42,13 @@ class _Place:
 
 
 def request_start(
-    *, driver: User, station_id: str, connector_id: int | None, limit: Limit, actor: User
+    *,
+    driver: User,
+    station_id: str,
+    connector_id: int | None,
+    limit: Limit,
+    actor: User,
+    reason: str = "",
 ) -> ChargingSession:
     """Hold the money, record the session and queue its RemoteStartTransaction.
 
@@ -63,7 +69,7 @@ def request_start(
             return _record(driver, place, limit, actor=actor, error_code="insufficient_funds")
         session = _record(driver, place, limit, actor=actor)
         session.energy_limit_wh = sale.energy_limit_wh(limit, hold)
-        _ask_station(session, place, hold, actor=actor)
+        _ask_station(session, place, hold, actor=actor, reason=reason)
         return session
 
 
@@ -135,7 +141,9 @@ def _make_tag() -> str:
     return "".join(secrets.choice(_TAG_ALPHABET) for _ in range(20))
 
 
-def _ask_station(session: ChargingSession, place: _Place, hold: Minor, *, actor: User) -> None:
+def _ask_station(
+    session: ChargingSession, place: _Place, hold: Minor, *, actor: User, reason: str
+) -> None:
     timeout_s = settings.CSMS_CALL_TIMEOUT_S
     session.due_at = timezone.now() + dt.timedelta(seconds=timeout_s)
     session.save(update_fields=["energy_limit_wh", "due_at"])
@@ -149,4 +157,5 @@ def _ask_station(session: ChargingSession, place: _Place, hold: Minor, *, actor:
         timeout_s=timeout_s,
         expires_in_s=timeout_s,
         requested_by=actor,
+        reason=reason,
     )

@@ -1,0 +1,20 @@
+"""The back office of people and money, and the machinery that every app's admin is built of."""
+
+from django.contrib import admin
+
+from . import account, group, idempotency, log, outbox, payment, tariff, token, transfer, user
+
+__all__ = [
+    "account",
+    "group",
+    "idempotency",
+    "log",
+    "outbox",
+    "payment",
+    "tariff",
+    "token",
+    "transfer",
+    "user",
+]
+
+admin.site.disable_action("delete_selected")

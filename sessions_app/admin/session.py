@@ -1,0 +1,244 @@
+"""Charging sessions: read-only, with their events, readings, bill and money; stop and force-end."""
+
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeDateTimeFilter
+from unfold.enums import ActionVariant
+from unfold.widgets import UnfoldAdminDecimalFieldWidget
+
+from billing.admin.base import ReadOnlyAdmin
+from billing.admin.display import EMPTY, energy, energy_column, list_link, money, money_column
+from billing.admin.reasoned import Act, Done, ReasonForm, reasoned
+from billing.energy import to_wh
+from billing.models import Transfer
+from stations.models import Command
+
+from ..models import ChargingSession, SessionStatus
+from ..models.session import OPEN, RUNNING
+from ..services.stop import force_end, request_stop
+from .bill import bill_table, transfer_table
+from .event import EventInline
+from .reading import ReadingInline
+
+
+class OpenFilter(admin.SimpleListFilter):
+    title = _("course")
+    parameter_name = "open"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("1", _("not ended")), ("lost", _("lost"))]
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[ChargingSession]
+    ) -> QuerySet[ChargingSession]:
+        match self.value():
+            case "1":
+                return queryset.filter(status__in=OPEN)
+            case "lost":
+                return queryset.filter(lost_at__isnull=False)
+        return queryset
+
+
+class ForceEndForm(ReasonForm):
+    meter_stop_kwh = forms.DecimalField(
+        label=_("Meter at the end, kWh"),
+        min_value=Decimal(0),
+        max_digits=12,
+        decimal_places=3,
+        widget=UnfoldAdminDecimalFieldWidget,
+    )
+
+    def __init__(self, data: Any = None, *, row: ChargingSession) -> None:
+        super().__init__(data, row=row)
+        self.fields["meter_stop_kwh"].help_text = _(
+            "The register, not the energy of this session. At the start: %(start)s, last: %(last)s."
+        ) % {"start": energy(row.meter_start_wh), "last": energy(row.meter_last_wh)}
+
+
+@admin.register(ChargingSession)
+class ChargingSessionAdmin(ReadOnlyAdmin):
+    list_display = (
+        "requested_at",
+        "user",
+        "station",
+        "connector_id",
+        "status",
+        "limit",
+        energy_column("energy_wh", _("energy")),
+        money_column("cost_minor", _("cost")),
+        money_column("hold_minor", _("hold")),
+        "error_code",
+        "is_lost",
+    )
+    list_filter = (
+        "status",
+        OpenFilter,
+        ("station", AutocompleteSelectFilter),
+        ("user", AutocompleteSelectFilter),
+        "origin",
+        "limit_type",
+        "error_code",
+        ("requested_at", RangeDateTimeFilter),
+    )
+    list_select_related = ("user", "station")
+    search_fields = (
+        "id",
+        "user__username",
+        "user__email",
+        "user__phone",
+        "station__station_id",
+        "id_tag",
+        "transaction_id",
+    )
+    inlines = (EventInline, ReadingInline)
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    "id",
+                    "user",
+                    "station",
+                    "connector_id",
+                    "status",
+                    "error_code",
+                    "origin",
+                    "id_tag",
+                    "transaction_id",
+                    "flags",
+                )
+            },
+        ),
+        (
+            _("Sale"),
+            {
+                "fields": (
+                    "limit",
+                    energy_column("energy_limit_wh", _("energy limit")),
+                    "tariff",
+                    money_column("hold_minor", _("hold")),
+                    energy_column("energy_wh", _("energy")),
+                    money_column("cost_minor", _("cost")),
+                    "bill_lines",
+                    "transfers",
+                    "commands",
+                )
+            },
+        ),
+        (
+            _("Meter"),
+            {
+                "fields": (
+                    energy_column("meter_start_wh", _("at the start")),
+                    energy_column("meter_last_wh", _("last")),
+                    energy_column("meter_stop_wh", _("at the end")),
+                    "meter_start_at",
+                )
+            },
+        ),
+        (
+            _("Course"),
+            {
+                "fields": (
+                    "requested_at",
+                    "started_at",
+                    "last_reading_at",
+                    "lost_at",
+                    "stop_requested_at",
+                    "stop_requested_by",
+                    "stop_reason",
+                    "stopped_at",
+                    "stop_received_at",
+                    "ended_at",
+                    "due_at",
+                )
+            },
+        ),
+    )
+    actions = ("stop",)
+    actions_detail = ("stop", "force_end")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ChargingSession]:
+        sessions: QuerySet[ChargingSession] = super().get_queryset(request)
+        return sessions.select_related("user", "station", "tariff")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        return [field for _name, options in self.fieldsets for field in options["fields"]]
+
+    @admin.display(description=_("limit"))
+    def limit(self, session: ChargingSession) -> str:
+        return limit_text(session)
+
+    @admin.display(description=_("lost"), boolean=True)
+    def is_lost(self, session: ChargingSession) -> bool:
+        return session.lost_at is not None
+
+    @admin.display(description=_("bill"))
+    def bill_lines(self, session: ChargingSession) -> SafeString | str:
+        return bill_table(session)
+
+    @admin.display(description=_("holds and transfers"))
+    def transfers(self, session: ChargingSession) -> SafeString | str:
+        rows = Transfer.objects.filter(reference=session.reference)
+        return transfer_table(
+            rows.select_related("debit__owner", "credit__owner").order_by("created_at", "id")
+        )
+
+    @admin.display(description=_("commands"))
+    def commands(self, session: ChargingSession) -> SafeString:
+        return list_link(Command, f"q={session.reference}", _("Commands of this session"))
+
+    @reasoned(
+        label=_("Stop"),
+        permission="sessions_app.change_chargingsession",
+        is_offered=lambda session: session.status in OPEN,
+        icon="stop_circle",
+        variant=ActionVariant.WARNING,
+    )
+    def stop(self, act: Act[ChargingSession]) -> Done:
+        session = request_stop(session_id=act.row.pk, actor=act.actor, reason=act.reason)
+        if session.status == SessionStatus.STOPPING:
+            return Done(_("The station is asked to stop."))
+        return Done(_("The session is cancelled."))
+
+    @reasoned(
+        label=_("Force end"),
+        permission="sessions_app.change_chargingsession",
+        form=ForceEndForm,
+        is_offered=lambda session: session.status in (*RUNNING, SessionStatus.REVIEW),
+        icon="dangerous",
+        variant=ActionVariant.DANGER,
+    )
+    def force_end(self, act: Act[ChargingSession]) -> Done:
+        session = force_end(
+            session_id=act.row.pk,
+            meter_stop_wh=to_wh(act.values["meter_stop_kwh"]),
+            actor=act.actor,
+            reason=act.reason,
+        )
+        facts = {"energy": energy(session.energy_wh), "cost": money(session.cost_minor)}
+        return Done(_("Ended: %(energy)s, %(cost)s.") % facts)
+
+
+def limit_text(session: ChargingSession) -> str:
+    """What the driver asked for, with its unit."""
+    kind, value = ChargingSession.LimitType(session.limit_type), session.limit_value
+    if value is None:
+        return str(kind.label)
+    match kind:
+        case ChargingSession.LimitType.AMOUNT:
+            return f"{value:.2f} {session.currency}"
+        case ChargingSession.LimitType.ENERGY:
+            return f"{value:.3f} kWh"
+        case ChargingSession.LimitType.TIME:
+            return f"{value:.0f} min"
+        case ChargingSession.LimitType.SOC:
+            return f"{value:.0f} %"
+    return EMPTY

@@ -1,0 +1,14 @@
+"""The back office of stations: what they are, what they said, what they were asked."""
+
+from . import alert, assignment, command, connector, frame, process, site, station
+
+__all__ = [
+    "alert",
+    "assignment",
+    "command",
+    "connector",
+    "frame",
+    "process",
+    "site",
+    "station",
+]

@@ -1,0 +1,55 @@
+"""Connectors and what they reported: read-only, for only the station knows its state."""
+
+from django.contrib import admin
+from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeDateTimeFilter
+
+from billing.admin.base import DiaryAdmin, ReadOnlyAdmin, RecordInline
+
+from ..models import Connector, ConnectorStatus
+
+
+class ConnectorInline(RecordInline):
+    model = Connector
+    fields = readonly_fields = ("connector_id", "status", "error_code", "status_at")
+    show_change_link = True
+
+
+@admin.register(Connector)
+class ConnectorAdmin(ReadOnlyAdmin):
+    list_display = ("station", "connector_id", "status", "error_code", "status_at")
+    list_display_links = ("station", "connector_id")
+    list_filter = (("station", AutocompleteSelectFilter), "status")
+    list_select_related = ("station",)
+    search_fields = ("station__station_id", "station__name")
+    fields = readonly_fields = ("station", "connector_id", "status", "error_code", "status_at")
+
+
+@admin.register(ConnectorStatus)
+class ConnectorStatusAdmin(DiaryAdmin):
+    list_display = (
+        "received_at",
+        "station",
+        "connector_id",
+        "status",
+        "error_code",
+        "vendor_error_code",
+        "info",
+        "at",
+    )
+    list_filter = (
+        ("station", AutocompleteSelectFilter),
+        "status",
+        ("received_at", RangeDateTimeFilter),
+    )
+    list_select_related = ("station",)
+    search_fields = ("station__station_id", "error_code", "vendor_error_code", "info")
+    fields = readonly_fields = (
+        "station",
+        "connector_id",
+        "status",
+        "error_code",
+        "vendor_error_code",
+        "info",
+        "at",
+        "received_at",
+    )
