@@ -5,6 +5,7 @@ from typing import NewType
 
 Wh = NewType("Wh", int)
 """Energy in watt-hours."""
+MAX_WH = Wh(2**53)
 
 
 def round_wh(energy: Decimal) -> Wh:
@@ -17,11 +18,16 @@ def to_kwh(energy_wh: int) -> Decimal:
 
 
 def to_wh(energy_kwh: Decimal) -> Wh:
-    """Convert kWh with at most three decimals to Wh; raises ValueError for more."""
-    scaled = energy_kwh * 1000
-    if scaled != scaled.to_integral_value():
+    """Convert kWh with at most three decimals to Wh.
+
+    Raises ValueError for more decimals, or beyond MAX_WH.
+    """
+    if not energy_kwh.is_finite() or abs(energy_kwh) > to_kwh(MAX_WH):
+        raise ValueError(f"{energy_kwh} is no amount of energy")
+    exact = energy_kwh.quantize(Decimal("0.001"))
+    if exact != energy_kwh:
         raise ValueError(f"{energy_kwh} has more than 3 decimals")
-    return Wh(int(scaled))
+    return Wh(int(exact.scaleb(3)))
 
 
 def to_text(energy_wh: int) -> str:

@@ -2,13 +2,15 @@
 
 KubatError (code, default sentence, HTTP status)
 ├── Invalid                 400, with `fields`
+├── WrongCredentials        401
 ├── Forbidden               403
 ├── NotFound                404
 ├── Conflict                409
 │   ├── IdempotencyRunning
 │   └── HoldResolved
 ├── InsufficientFunds       402
-└── IdempotencyMismatch     422
+├── IdempotencyMismatch     422
+└── TooManyAttempts         429, with `retry_after_s`
 """
 
 from typing import ClassVar
@@ -33,6 +35,12 @@ class Invalid(KubatError):
     def __init__(self, detail: str = "", *, fields: dict[str, list[str]] | None = None) -> None:
         super().__init__(detail)
         self.fields = fields or {}
+
+
+class WrongCredentials(KubatError):
+    code = "wrong_credentials"
+    detail_default = "This name and password do not belong together."
+    status = 401
 
 
 class Forbidden(KubatError):
@@ -73,3 +81,13 @@ class IdempotencyMismatch(KubatError):
     code = "idempotency_mismatch"
     detail_default = "This Idempotency-Key was used with another body."
     status = 422
+
+
+class TooManyAttempts(KubatError):
+    code = "throttled"
+    detail_default = "Too many attempts; wait a while."
+    status = 429
+
+    def __init__(self, detail: str = "", *, retry_after_s: int) -> None:
+        super().__init__(detail)
+        self.retry_after_s = retry_after_s

@@ -40,8 +40,11 @@ def lock(*accounts: Account) -> list[Account]:
 
     A use case that moves money more than once locks all that it may touch here, first.
     """
-    wanted = {account.pk for account in accounts}
-    return list(Account.objects.select_for_update().filter(pk__in=wanted).order_by("pk"))
+    # No key: a transfer's foreign keys are checked at its commit and must not wait for this lock,
+    # or a hold on A, which refers to sales, and a settlement that has sales and waits for A
+    # would wait for each other.
+    rows = Account.objects.select_for_update(no_key=True)
+    return list(rows.filter(pk__in={account.pk for account in accounts}).order_by("pk"))
 
 
 @transaction.atomic
@@ -56,7 +59,7 @@ def post(
     reason: str = "",
     made_by: User | None = None,
 ) -> Transfer:
-    """Move `amount` from debit to credit at once.
+    """Move `amount` (> 0) from debit to credit at once.
 
     Raises InsufficientFunds when the debit is a customer who does not have it available.
     """
@@ -78,7 +81,7 @@ def post(
 
 @transaction.atomic
 def hold(*, key: str, account: Account, amount: Minor, reference: str) -> Transfer:
-    """Set `amount` aside on a customer's account, to be captured as sales or voided.
+    """Set `amount` (> 0) aside on a customer's account, to be captured as sales or voided.
 
     Raises InsufficientFunds.
     """
@@ -105,8 +108,8 @@ def capture(pending: Transfer, amount: Minor) -> Transfer:
     """
     if amount == 0:
         return void(pending)
-    if amount > pending.amount_minor:
-        raise ValueError(f"capture of {amount} exceeds the hold of {pending.amount_minor}")
+    if not 0 < amount <= pending.amount_minor:
+        raise ValueError(f"a capture of {amount} is not within {pending.amount_minor}")
     made, transfer = _resolve(pending, Transfer.Kind.CAPTURED, amount)
     if made:
         _move(
@@ -142,7 +145,9 @@ def pending_hold(reference: str) -> Transfer | None:
 def _insert(*, key: str, **values: object) -> tuple[bool, Transfer]:
     """Insert a transfer unless its key is known; a known key must mean the same movement."""
     values["id"] = uuid.uuid4()
-    Transfer.objects.bulk_create([Transfer(key=key, **values)], ignore_conflicts=True)
+    new = Transfer(key=key, **values)
+    _check(new)
+    Transfer.objects.bulk_create([new], ignore_conflicts=True)
     transfer = Transfer.objects.select_related("debit", "credit").get(key=key)
     made = transfer.pk == values["id"]
     same = all(
@@ -154,7 +159,17 @@ def _insert(*, key: str, **values: object) -> tuple[bool, Transfer]:
     return made, transfer
 
 
+def _check(new: Transfer) -> None:
+    """Refuse what no transfer may be: SQLite would ignore a broken CHECK like a known key."""
+    if new.amount_minor <= 0 or new.debit_id == new.credit_id:
+        raise ValueError("a transfer moves a positive amount between two accounts")
+    if new.debit.currency != new.credit.currency:
+        raise ValueError(f"{new.debit.currency} cannot become {new.credit.currency}")
+
+
 def _resolve(pending: Transfer, kind: Transfer.Kind, amount: Minor) -> tuple[bool, Transfer]:
+    if pending.kind != Transfer.Kind.PENDING:
+        raise ValueError(f"a transfer that is {pending.kind} cannot be resolved")
     transfer, made = Transfer.objects.get_or_create(
         resolves=pending,
         defaults={

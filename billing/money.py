@@ -10,7 +10,6 @@ Minor = NewType("Minor", int)
 """An amount in minor units (tyiyn)."""
 
 DECIMALS = 2
-_SCALE = 10**DECIMALS
 MAX_MINOR = Minor(2**53)
 """Amounts stay below this, far from the end of a 64-bit column."""
 
@@ -23,12 +22,14 @@ def round_minor(amount: Decimal) -> Minor:
 def to_minor(amount: Decimal) -> Minor:
     """Convert major units (som) to minor units.
 
-    Raises ValueError when the amount has more than two decimals.
+    Raises ValueError when the amount has more than two decimals or is not within MAX_MINOR.
     """
-    scaled = amount * _SCALE
-    if scaled != scaled.to_integral_value():
+    if not amount.is_finite() or abs(amount) > to_major(MAX_MINOR):
+        raise ValueError(f"{amount} is no amount of money")
+    exact = amount.quantize(Decimal(1).scaleb(-DECIMALS))
+    if exact != amount:
         raise ValueError(f"{amount} has more than {DECIMALS} decimals")
-    return Minor(int(scaled))
+    return Minor(int(exact.scaleb(DECIMALS)))
 
 
 def to_major(amount: int) -> Decimal:

@@ -16,7 +16,7 @@ from django.views import defaults
 from rest_framework import exceptions
 from rest_framework.response import Response
 
-from ..errors import Forbidden, Invalid, KubatError, NotFound
+from ..errors import Forbidden, Invalid, KubatError, NotFound, TooManyAttempts
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +50,12 @@ def render_error(exc: Exception, context: dict[str, Any]) -> Response | None:
 
 def _render_own(exc: KubatError) -> Response:
     fields = exc.fields if isinstance(exc, Invalid) else {}
-    return _respond(exc.status, exc.code, exc.detail, fields=fields)
+    headers = {}
+    if exc.status == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(exc, TooManyAttempts):
+        headers["Retry-After"] = str(exc.retry_after_s)
+    return _respond(exc.status, exc.code, exc.detail, fields=fields, headers=headers)
 
 
 def _render_framework(exc: exceptions.APIException) -> Response:

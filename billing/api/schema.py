@@ -1,8 +1,10 @@
-"""What the OpenAPI document says of every operation: its errors, and Idempotency-Key."""
+"""What the OpenAPI document says of every operation: log-in, errors, Idempotency-Key."""
 
 from typing import Any
 
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.plumbing import build_bearer_security_scheme_object
 
 from .idempotency import IDEMPOTENCY_KEY, IdempotentPost
 
@@ -30,6 +32,15 @@ class KubatSchema(AutoSchema):
         if self.method == "POST" and isinstance(self.view, IdempotentPost):
             return [*parameters, IDEMPOTENCY_KEY]
         return parameters
+
+
+class BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    target_class = "billing.api.authentication.BearerAuthentication"
+    name = "bearer"
+
+    def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, Any]:
+        scheme: dict[str, Any] = build_bearer_security_scheme_object("Authorization", "Bearer")
+        return scheme
 
 
 def add_errors(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:

@@ -2,4 +2,16 @@
 
 from django.urls import URLPattern
 
-urlpatterns: list[URLPattern] = []
+from . import books, people, topups
+from .routing import api_path
+
+urlpatterns: list[URLPattern] = [
+    *api_path("auth/register", people.RegisterView.as_view(), "register"),
+    *api_path("auth/login", people.LogInView.as_view(), "login"),
+    *api_path("auth/logout", people.LogOutView.as_view(), "logout"),
+    *api_path("auth/me", people.MeView.as_view(), "me"),
+    *api_path("billing/balance", books.BalanceView.as_view(), "balance"),
+    *api_path("billing/transfers", books.TransfersView.as_view(), "transfers"),
+    *api_path("billing/topups", topups.TopUpsView.as_view(), "topups"),
+    *api_path("billing/topups/<uuid:payment_id>", topups.TopUpView.as_view(), "topup"),
+]

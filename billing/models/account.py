@@ -137,3 +137,17 @@ class Transfer(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} {self.amount_minor} ({self.get_code_display()})"
+
+    def balance_change(self, account: Account) -> int:
+        """By how much this moved an account's balance: these add up to the balance (P2)."""
+        if self.kind not in (self.Kind.POSTED, self.Kind.CAPTURED):
+            return 0
+        return self.amount_minor if self.credit_id == account.pk else -self.amount_minor
+
+    def held_change(self, account: Account) -> int:
+        """By how much this moved what is on hold: these add up to `held_minor`."""
+        if self.debit_id != account.pk:
+            return 0
+        if self.resolves:
+            return -self.resolves.amount_minor
+        return self.amount_minor if self.kind == self.Kind.PENDING else 0

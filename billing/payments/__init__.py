@@ -1,0 +1,1 @@
+"""How drivers pay in."""

@@ -1,0 +1,45 @@
+"""Correct a balance by hand: goodwill, a mistake, cash at the counter."""
+
+import uuid
+
+from django.db import transaction
+
+from . import ledger
+from .errors import Invalid
+from .models import Transfer, User
+from .money import Minor
+
+MAX_REASON_LENGTH = 200
+
+
+@transaction.atomic
+def adjust_balance(
+    *,
+    user: User,
+    amount: Minor,
+    reason: str,
+    made_by: User,
+    request_id: uuid.UUID | None = None,
+) -> Transfer:
+    """Give `amount` minor units to a user, or take them when it is negative.
+
+    A repeat with the same `request_id` returns the first transfer. Raises Invalid without a
+    reason or an amount, InsufficientFunds when more is taken than is available: what is on hold
+    stays.
+    """
+    if not 0 < len(reason.strip()) <= MAX_REASON_LENGTH:
+        raise Invalid(fields={"reason": [f"Say why, in at most {MAX_REASON_LENGTH} characters."]})
+    if amount == 0:
+        raise Invalid(fields={"amount": ["Ensure this value is not 0."]})
+    own, theirs = ledger.house(ledger.Kind.ADJUSTMENT), ledger.account_of(user)
+    debit, credit = (own, theirs) if amount > 0 else (theirs, own)
+    return ledger.post(
+        key=f"adjust:{request_id or uuid.uuid4()}",
+        code=Transfer.Code.ADJUSTMENT,
+        debit=debit,
+        credit=credit,
+        amount=Minor(abs(amount)),
+        reference=f"user:{user.pk}",
+        reason=reason.strip(),
+        made_by=made_by,
+    )
