@@ -1,0 +1,149 @@
+"""Let simulated stations play a scenario against any OCPP 1.6 server."""
+
+import asyncio
+from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from stations.simulator.connector import Setup
+from stations.simulator.fleet import Outcome, play
+from stations.simulator.memory import Memory
+from stations.simulator.scenarios import SCENARIOS
+from stations.simulator.station import SimulatedStation
+
+SUMMARY_EVERY_S = 5
+EPILOG = "scenarios:\n" + "\n".join(
+    f"  {name:15}{(scenario.__doc__ or '').splitlines()[0]}" for name, scenario in SCENARIOS.items()
+)
+
+
+class Command(BaseCommand):
+    help = "Simulate one charging station or many against an OCPP 1.6 server."
+    requires_system_checks = []  # it needs neither our database nor our settings
+
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> Any:
+        parser = super().create_parser(prog_name, subcommand, epilog=EPILOG, **kwargs)
+        parser.formatter_class = RawDescriptionHelpFormatter
+        return parser
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        where = parser.add_argument_group("where and who")
+        where.add_argument(
+            "--url",
+            default="ws://127.0.0.1:8180",
+            help="the server; without a path Kubat's /ws/ (default: %(default)s)",
+        )
+        where.add_argument(
+            "--station-id",
+            default="SIM-1",
+            help="with --count a pattern: SIM-{n} (default: %(default)s)",
+        )
+        where.add_argument("--key", default="", help="the station's key; none: security profile 0")
+        where.add_argument("--count", type=int, default=1, help="how many stations")
+        where.add_argument("--connectors", type=int, default=1, help="how many each has")
+        what = parser.add_argument_group("what happens")
+        what.add_argument("--scenario", choices=SCENARIOS, default="plain")
+        what.add_argument("--tag", default="", help="the card of a start at the station")
+        what.add_argument("--timeout", type=float, help="give up after so many seconds")
+        what.add_argument("--memory", type=Path, help="keep register and queue in this file")
+        how = parser.add_argument_group("how it charges")
+        how.add_argument("--power-kw", type=Decimal, default=Decimal(60))
+        how.add_argument("--energy-kwh", type=Decimal, default=Decimal(60), help="a car takes it")
+        how.add_argument("--interval", type=Decimal, default=Decimal(10), help="s between samples")
+        how.add_argument(
+            "--speed", type=Decimal, default=Decimal(1), help="multiplies power, not time"
+        )
+        how.add_argument("--parking", type=float, default=0, help="s that a full car stays")
+
+    def handle(self, **options: Any) -> None:
+        stations = [self._station(name, options) for name in station_ids(options)]
+        try:
+            outcomes = asyncio.run(self._play(stations, options))
+        except KeyboardInterrupt:
+            raise SystemExit(130) from None
+        failures = [outcome for outcome in outcomes if outcome.error]
+        for outcome in failures[:-1]:
+            self.stderr.write(describe(outcome))
+        if failures:
+            raise CommandError(describe(failures[-1]))
+        self.stdout.write(f"went through: {summary(stations)}")
+
+    def _station(self, station_id: str, options: dict[str, Any]) -> SimulatedStation:
+        setup = Setup(
+            url=options["url"],
+            station_id=station_id,
+            key=options["key"],
+            connectors=options["connectors"],
+            power_w=options["power_kw"] * 1000,
+            speed=options["speed"],
+            interval_s=options["interval"],
+            car_needs_wh=options["energy_kwh"] * 1000,
+            parking_s=options["parking"],
+        )
+        memory = Memory.load(options["memory"]) if options["memory"] else Memory()
+        return SimulatedStation(setup, memory=memory, report=self._reporter(station_id, options))
+
+    def _reporter(self, station_id: str, options: dict[str, Any]) -> Callable[[str], None]:
+        if options["count"] > 1:
+            return lambda line: None
+        return lambda line: self._tell(f"{station_id}  {line}")
+
+    def _tell(self, line: str) -> None:
+        self.stdout.write(line)
+        self.stdout.flush()  # whoever reads it through a pipe sees it as it happens
+
+    async def _play(
+        self, stations: list[SimulatedStation], options: dict[str, Any]
+    ) -> list[Outcome]:
+        summaries = asyncio.create_task(self._summarise(stations))
+        try:
+            return await play(
+                stations,
+                SCENARIOS[options["scenario"]],
+                id_tag=options["tag"],
+                timeout_s=options["timeout"],
+            )
+        finally:
+            summaries.cancel()
+
+    async def _summarise(self, stations: list[SimulatedStation]) -> None:
+        while len(stations) > 1:
+            await asyncio.sleep(SUMMARY_EVERY_S)
+            self._tell(summary(stations))
+
+
+def station_ids(options: dict[str, Any]) -> list[str]:
+    """Return the identities; with several stations `{n}` becomes 1, 2, 3, …
+
+    Raises CommandError for numbers that make no sense together.
+    """
+    pattern, count = options["station_id"], options["count"]
+    if count < 1:
+        raise CommandError("--count is 1 or more")
+    if count == 1:
+        return [pattern]
+    if options["memory"]:
+        raise CommandError("--memory is for one station")
+    if "{n}" not in pattern:
+        pattern += "-{n}"
+    return [pattern.replace("{n}", str(number)) for number in range(1, count + 1)]
+
+
+def describe(outcome: Outcome) -> str:
+    return f"{outcome.station.setup.station_id}: {outcome.error}"
+
+
+def summary(stations: list[SimulatedStation]) -> str:
+    """Return one line on all stations."""
+    told = [transaction for station in stations for transaction in station.delivered]
+    energy_wh = sum((t.meter_stop_wh or 0) - t.meter_start_wh for t in told)
+    online = sum(station.is_ready for station in stations)
+    running = sum(len(station.memory.transactions) for station in stations)
+    return (
+        f"{len(stations)} stations, {online} online, {running} charging, "
+        f"{len(told)} charges told, {energy_wh / 1000:.3f} kWh"
+    )

@@ -1,0 +1,130 @@
+"""One connector: its meter, its car and the transaction that runs on it."""
+
+import datetime as dt
+from dataclasses import dataclass
+from decimal import Decimal
+
+from .car import Car
+from .memory import Memory, Transaction
+from .wire import Payload
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What a station is. `speed` multiplies the power that flows, and never touches a time."""
+
+    url: str
+    station_id: str
+    key: str = ""
+    connectors: int = 1
+    power_w: Decimal = Decimal(60_000)
+    speed: Decimal = Decimal(1)
+    interval_s: Decimal = Decimal(10)
+    car_needs_wh: Decimal = Decimal(60_000)
+    parking_s: float = 0
+    clock_offset: dt.timedelta = dt.timedelta(0)
+
+    def now(self) -> dt.datetime:
+        """The time by the station's clock, which may be wrong."""
+        return dt.datetime.now(dt.UTC) + self.clock_offset
+
+
+def stamp(moment: dt.datetime) -> str:
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class Connector:
+    """Its register goes on for ever and lies in the station's memory."""
+
+    def __init__(self, connector_id: int, *, setup: Setup, memory: Memory) -> None:
+        self.connector_id = connector_id
+        self.is_operative = True
+        self.car: Car | None = None
+        self.limit_w: Decimal | None = None
+        self.power_w = Decimal(0)
+        self._setup, self._memory = setup, memory
+        self._metered_at = setup.now()
+        # After a power failure a station first reports what it was before.
+        self.status = "Charging" if self.transaction else "Available"
+
+    @property
+    def transaction(self) -> Transaction | None:
+        return self._memory.running(self.connector_id)
+
+    @property
+    def is_free(self) -> bool:
+        return self.is_operative and self.transaction is None
+
+    @property
+    def register_wh(self) -> int:
+        return int(self._memory.register_wh(self.connector_id))
+
+    @property
+    def is_full(self) -> bool:
+        return self.car is not None and self.car.is_full
+
+    def describe(self) -> str:
+        transaction = self.transaction
+        energy_wh = self.register_wh - transaction.meter_start_wh if transaction else 0
+        return (
+            f"connector {self.connector_id} {energy_wh / 1000:.3f} kWh "
+            f"at {self.power_w / 1000:.1f} kW"
+        )
+
+    def begin(self, id_tag: str) -> Transaction:
+        """Plug in a car and start to count."""
+        self.car = Car(needs_wh=self._setup.car_needs_wh)
+        self._metered_at = self._setup.now()
+        self._memory.last_number += 1
+        transaction = Transaction(
+            number=self._memory.last_number,
+            connector_id=self.connector_id,
+            id_tag=id_tag,
+            started_at=stamp(self._metered_at),
+            seen_at=stamp(self._metered_at),
+            meter_start_wh=self.register_wh,
+        )
+        self._memory.transactions[transaction.number] = transaction
+        return transaction
+
+    def meter(self) -> None:
+        """Count what has flowed since the last time."""
+        transaction, now = self.transaction, self._setup.now()
+        if transaction is None or self.car is None:
+            return
+        offered_w = self._offered_w()
+        energy_wh = self.car.take(offered_w, now - self._metered_at)
+        self.power_w = self.car.power_w(offered_w)
+        self._memory.registers_wh[self.connector_id] = (
+            self._memory.register_wh(self.connector_id) + energy_wh
+        )
+        self._metered_at = now
+        transaction.seen_at = stamp(now)
+
+    def end(self) -> None:
+        """Stop counting; the car is gone."""
+        transaction = self.transaction
+        if transaction is not None:
+            transaction.meter_stop_wh = self.register_wh
+        self.car, self.limit_w, self.power_w = None, None, Decimal(0)
+
+    def sampled(self, context: str) -> Payload:
+        """Return one MeterValue (OCPP 1.6 §7.32) of this moment."""
+        transaction = self.transaction
+        values = [
+            _value(context, "Energy.Active.Import.Register", "Wh", str(self.register_wh)),
+            _value(context, "Power.Active.Import", "W", f"{self.power_w:.0f}"),
+        ]
+        if self.car is not None:
+            values.append(_value(context, "SoC", "Percent", f"{self.car.soc:.0f}"))
+        seen_at = transaction.seen_at if transaction else stamp(self._setup.now())
+        return {"timestamp": seen_at, "sampledValue": values}
+
+    def _offered_w(self) -> Decimal:
+        own_w = self._setup.power_w
+        offered_w = own_w if self.limit_w is None else min(own_w, self.limit_w)
+        return offered_w * self._setup.speed
+
+
+def _value(context: str, measurand: str, unit: str, value: str) -> Payload:
+    return {"value": value, "context": context, "measurand": measurand, "unit": unit}
