@@ -24,6 +24,7 @@ from .errors import TariffNotFound
 from .models import Connector, Site, Station, TariffAssignment
 from .models.tariff import TariffAssignmentQuerySet
 
+NO_TAX = Decimal(0)
 SCOPES = uuid.UUID("6f1d7a52-3c0e-5b8a-9f0d-6b1f4f0c2a11")
 """The name space of scope ids."""
 
@@ -35,6 +36,15 @@ class Scope:
     connector: Connector | None = None
     station: Station | None = None
     site: Site | None = None
+
+    @classmethod
+    def of(cls, version: TariffAssignment) -> "Scope":
+        return cls(version.connector, version.station, version.site)
+
+    @property
+    def at_station(self) -> Station | None:
+        """The station that it is at or is."""
+        return self.connector.station if self.connector else self.station
 
     @property
     def name(self) -> str:
@@ -48,8 +58,9 @@ class Scope:
 class Offer(TypedDict, total=False):
     """What staff say of a tariff: its price, and from when to when.
 
-    Exactly one of `price_per_kwh` (gross) and `elements` (OCPI, net). A `valid_from` that is
-    absent, None or past means now.
+    `price_per_kwh` is gross; `elements` are OCPI's, net. Where both are stated, the price is
+    that of energy to which no element applies. A `valid_from` that is absent, None or past means
+    now.
     """
 
     name: str
@@ -83,38 +94,52 @@ def tariff_for(station: Station, connector_id: int | None, at: dt.datetime) -> T
 
 def find(scope_id: uuid.UUID) -> TariffAssignment:
     """Return the version that is in force, else the next one. Raises TariffNotFound."""
-    version = (
-        TariffAssignment.objects.shown()
-        .select_related("tariff", "site", "station", "connector__station")
-        .filter(scope_id=scope_id)
-        .first()
-    )
+    version = TariffAssignment.objects.shown().with_places().filter(scope_id=scope_id).first()
     if version is None:
         raise TariffNotFound
     return version
 
 
+def scope_at(
+    *, station_id: str | None = None, connector_id: int | None = None, site_id: int | None = None
+) -> Scope:
+    """Return the scope that these name; no name is the default. Raises Invalid."""
+    if site_id is not None and (station_id is not None or connector_id is not None):
+        raise _refused("site_id", "A tariff is for a site or for a station, not for both.")
+    if connector_id is not None and station_id is None:
+        raise _refused("station_id", "Name the station of this connector.")
+    if site_id is not None:
+        return Scope(site=_site(site_id))
+    if station_id is None:
+        return Scope()
+    station = _station(station_id)
+    if connector_id is None:
+        return Scope(station=station)
+    connector = station.connectors.select_related("station").filter(connector_id=connector_id)
+    if not connector:
+        raise _refused("connector_id", "This station has no such connector.")
+    return Scope(connector=connector[0])
+
+
 def draft(offer: Offer) -> Tariff:
-    """Return the unsaved tariff of an offer. Raises Invalid."""
+    """Return the unsaved tariff of an offer. Raises Invalid, also where pricing cannot read it."""
     price, elements = offer.get("price_per_kwh"), offer.get("elements") or []
-    if (price is None) == (not elements):
-        raise _refused("price_per_kwh", "State either price_per_kwh or elements.")
+    if price is None and not elements:
+        raise _refused("price_per_kwh", "State price_per_kwh, or elements.")
     currency = offer.get("currency") or settings.CSMS_CURRENCY
     if currency != settings.CSMS_CURRENCY:
         raise _refused("currency", f"Everything is sold in {settings.CSMS_CURRENCY} here.")
-    terms: dict[str, Any] = {"parking_grace_s": offer.get("parking_grace_s", 0)}
-    if minimum := offer.get("min_price"):
-        terms["min_price"] = minimum
-    if maximum := offer.get("max_price"):
-        terms["max_price"] = maximum
-    return Tariff(
+    terms = {name: offer.get(name) for name in ("min_price", "max_price", "parking_grace_s")}
+    tariff = Tariff(
         name=offer.get("name", ""),
         currency=currency,
         price_per_kwh=price,
-        vat_percent=offer.get("vat_percent", Decimal(0)),
+        vat_percent=offer.get("vat_percent", NO_TAX),
         elements=elements,
-        terms=terms,
+        terms={name: value for name, value in terms.items() if value is not None},
     )
+    tariff.to_terms()
+    return tariff
 
 
 def assign(*, scope: Scope, offer: Offer, by: User, reason: str = "") -> TariffAssignment:
@@ -143,7 +168,7 @@ def revise(*, scope_id: uuid.UUID, changes: Offer, by: User, reason: str = "") -
     if _is_cut_short(base):
         offer["valid_until"] = None  # nobody said that it ends
     return _add_version(
-        Scope(base.connector, base.station, base.site),
+        Scope.of(base),
         offer | changes,
         by=by,
         act=audit.CHANGE,
@@ -208,6 +233,20 @@ def _add_version(
     )
     audit.record(by, act, version, what, reason=reason)
     return version
+
+
+def _site(site_id: int) -> Site:
+    site = Site.objects.filter(pk=site_id).first()
+    if site is None:
+        raise _refused("site_id", "There is no such site.")
+    return site
+
+
+def _station(station_id: str) -> Station:
+    station = Station.objects.by_identity(station_id).first()
+    if station is None:
+        raise _refused("station_id", "There is no such station.")
+    return station
 
 
 def _lock(scope: str) -> None:

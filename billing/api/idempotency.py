@@ -49,6 +49,8 @@ Post = Callable[..., Response]
 class IdempotentPost(APIView):
     """Make a view's POST honour Idempotency-Key; it goes first among the bases."""
 
+    post: Callable[..., HttpResponse]
+
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Let the request in, then put the key around the handler, which is looked up next."""
         super().initial(request, *args, **kwargs)

@@ -37,6 +37,10 @@ class TariffAssignmentQuerySet(models.QuerySet["TariffAssignment"]):
         )
         return self.standing(at).filter(~Exists(earlier))
 
+    def with_places(self) -> "TariffAssignmentQuerySet":
+        """With what is sold and where, in one query."""
+        return self.select_related("tariff", "site", "station", "connector__station")
+
 
 class TariffAssignment(models.Model):
     """One version of what one scope (connector, station, site, or all) is sold at.

@@ -5,6 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from django.db import connection
 from django.utils import timezone
+from knox.models import AuthToken
+from rest_framework.test import APIClient
 
 from stations.models import GatewayProcess
 
@@ -31,3 +33,12 @@ def run_at_once(*calls):
     with ThreadPoolExecutor(len(calls)) as pool:
         running = [pool.submit(run, call) for call in calls]
         return [done.result(timeout=60) for done in running]
+
+
+def signed_in(user=None):
+    """An API client with the user's own token; without a user, a stranger's."""
+    client = APIClient()
+    if user is not None:
+        token = AuthToken.objects.create(user)[1]
+        client.credentials(HTTP_AUTHORIZATION=f"Bearer {token}")
+    return client

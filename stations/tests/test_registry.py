@@ -184,10 +184,10 @@ def test_asking_needs_a_live_socket_and_binds_to_it(olga):
 
 
 def test_a_site_with_a_station_stays(olga):
-    site = registry.save_site(site=Site(name="Bazaar"), by=olga)
+    site = registry.add_site(facts=registry.SiteFacts(name="Bazaar"), by=olga)
     register(olga, site=site)
     with pytest.raises(SiteInUse):
-        registry.remove_site(site=site, by=olga)
+        registry.remove_site(site_id=site.pk, by=olga)
     registry.remove_station(station_id="S-1", by=olga)
-    registry.remove_site(site=site, by=olga)
+    registry.remove_site(site_id=site.pk, by=olga)
     assert not Site.objects.exists()
