@@ -8,7 +8,10 @@ from django.core.asgi import get_asgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 pages = get_asgi_application()
 
-from stations.gateway.process import Gateway  # noqa: E402 - models need the set-up above
+from stations.gateway.consumer import StationConsumer  # noqa: E402 - models need the set-up above
+from stations.gateway.process import Gateway  # noqa: E402
 
 gateway = Gateway()
-application = ProtocolTypeRouter({"http": pages})
+application = ProtocolTypeRouter(
+    {"http": pages, "websocket": StationConsumer.as_asgi(gateway=gateway)}
+)

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
-from .worker import in_thread
+from . import worker
 
 
 @contextmanager
@@ -47,10 +47,10 @@ def _lock(file: IO[str]) -> bool:
 
 
 @contextmanager
-def worker() -> Iterator[None]:
+def embedded_worker() -> Iterator[None]:
     """Run the worker's loop in a thread where no process of its own does."""
-    if not settings.CSMS_EMBEDDED_WORKER:
-        yield
-        return
-    with in_thread():
+    if settings.CSMS_EMBEDDED_WORKER:
+        with worker.in_thread():
+            yield
+    else:
         yield

@@ -16,7 +16,6 @@ from daphne.server import Server
 from daphne.ws_protocol import WebSocketProtocol
 from django.core.management.base import CommandError
 from twisted.internet import reactor
-from twisted.internet.endpoints import quoteStringArgument
 
 from . import embedded
 
@@ -65,7 +64,7 @@ class KubatServer(Server):
     def __init__(self, application: Any, *, host: str, port: int, drain: Drain) -> None:
         super().__init__(
             application,
-            endpoints=[f"tcp:port={port}:interface={quoteStringArgument(host)}:backlog={BACKLOG}"],
+            endpoints=[f"tcp:port={port}:interface={_quoted(host)}:backlog={BACKLOG}"],
             signal_handlers=False,
             websocket_timeout=-1,
             websocket_handshake_timeout=HANDSHAKE_S,
@@ -132,9 +131,14 @@ class KubatServer(Server):
                 details["application_instance"].cancel()
 
 
+def _quoted(host: str) -> str:
+    """A host in Twisted's endpoint language, where the colons of IPv6 separate."""
+    return host.replace("\\", "\\\\").replace(":", "\\:").replace("=", "\\=")
+
+
 def serve(*, host: str, port: int) -> None:
     """Serve until a signal comes. With SQLite: alone on its file, migrated, with the worker."""
-    with embedded.sole_user_of_database(), embedded.worker():
+    with embedded.sole_user_of_database(), embedded.embedded_worker():
         from .asgi import application, gateway
 
         server = KubatServer(application, host=host, port=port, drain=gateway.stop)

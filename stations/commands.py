@@ -9,7 +9,6 @@ import uuid
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
@@ -146,3 +145,9 @@ def overdue(now: dt.datetime, *, grace_s: int = 5) -> list[tuple[uuid.UUID, Comm
 def describe(code: str, description: str) -> dict[str, str]:
     """The shape of a command's `error`."""
     return {"code": code, "description": description}
+
+
+def waiting_at(process_id: uuid.UUID) -> list[int]:
+    """Return the stations of a process for which something is queued: a bell may be lost."""
+    queued = Command.objects.filter(status=Status.QUEUED, station__owner_id=process_id)
+    return list(queued.values_list("station_id", flat=True).distinct().order_by())

@@ -1,6 +1,197 @@
-"""The sockets of this process."""
+"""This process as a holder of sockets: its lease, its connections, and its chores.
+
+One channel of the layer a process, with a dictionary of its stations: a channel a socket would
+fill the layer's capacity and cost a Redis subscription each.
+"""
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
+from http import HTTPStatus
+from typing import Any
+
+from channels.layers import get_channel_layer
+from django.db import InterfaceError, OperationalError
+from redis.exceptions import RedisError
+
+from sessions_app.services import calls
+
+from .. import commands, presence
+from ..frames import FrameLog
+from . import handshake
+from .bridge import DatabaseAway, as_chore, in_database, patiently
+from .connection import Close, Connection
+
+logger = logging.getLogger(__name__)
+
+LEASE_EVERY_S = presence.RENEW_EVERY.total_seconds()
+LOOK_EVERY_S = 2.0
+WRITE_EVERY_S = 0.5
+TOUCH_EVERY_S = 5.0
+DRAIN_S = 5.0
+LEAVE_S = 5.0
+
+Chore = Callable[[], Awaitable[None]]
 
 
 class Gateway:
+    """All sockets of this process. `start` is lazy: the first handshake takes the lease."""
+
+    def __init__(self) -> None:
+        self.id = uuid.uuid4()
+        self.channel = f"gateway.{self.id.hex}"
+        self.frames = FrameLog()
+        self._live: dict[int, Connection] = {}
+        self._all: set[Connection] = set()
+        self._heard: set[int] = set()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._starting = asyncio.Lock()
+        self._is_stopping = False
+        self._is_empty = asyncio.Event()
+
+    async def admit(self, scope: Mapping[str, Any]) -> handshake.Admission:
+        """Judge a handshake. Raises handshake.Refused."""
+        asked = handshake.read(scope)
+        if self._is_stopping:
+            raise handshake.Refused(HTTPStatus.SERVICE_UNAVAILABLE)
+        try:
+            await self._start()
+            return await in_database(handshake.admit, asked, self.id)
+        except (OperationalError, InterfaceError) as error:
+            logger.warning("no handshake while the database is away: %s", error)
+            raise handshake.Refused(HTTPStatus.SERVICE_UNAVAILABLE) from error
+
+    def heard(self, station_pk: int) -> None:
+        """Remember that a station is alive; the row is touched once for many."""
+        self._heard.add(station_pk)
+
+    async def enter(self, connection: Connection) -> None:
+        """Take in a connection; the one with the highest fence is the live one (P7)."""
+        self._all.add(connection)
+        other = self._live.get(connection.station_pk)
+        if other is not None and other.fence > connection.fence:
+            await connection.close(Close.REPLACED)
+            return
+        self._live[connection.station_pk] = connection
+        if other is not None:
+            await other.close(Close.REPLACED)
+
+    async def leave(self, connection: Connection) -> None:
+        """Let a closed connection go, with what was still asked over it."""
+        if self._live.get(connection.station_pk) is connection:
+            del self._live[connection.station_pk]
+        try:
+            await patiently(_leave, connection.station_pk, connection.fence)
+        except DatabaseAway as error:
+            logger.warning("%s: left without a note: %s", connection.station_id, error)
+        finally:
+            self._all.discard(connection)
+            self._note_emptiness()
+
     async def stop(self) -> None:
-        """Close all sockets."""
+        """Close all sockets properly, write the diary, and give up the lease."""
+        self._is_stopping = True
+        await asyncio.gather(*(connection.drain(DRAIN_S) for connection in set(self._all)))
+        await self._all_left()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._tasks:
+            await self._part()
+
+    async def _all_left(self) -> None:
+        self._note_emptiness()
+        try:
+            async with asyncio.timeout(LEAVE_S):
+                await self._is_empty.wait()
+        except TimeoutError:
+            logger.warning("ended with %d sockets open", len(self._all))
+
+    def _note_emptiness(self) -> None:
+        if self._is_stopping and not self._all:
+            self._is_empty.set()
+
+    async def _part(self) -> None:
+        try:
+            await as_chore(self.frames.write)
+            await as_chore(presence.give_up, self.id)
+        except (OperationalError, InterfaceError) as error:
+            logger.warning("ended while the database is away: %s", error)
+
+    async def _start(self) -> None:
+        async with self._starting:
+            if self._tasks:
+                return
+            await as_chore(presence.renew, self.id, self.channel)
+            self._tasks = [
+                asyncio.create_task(_every(every_s, name, chore))
+                for every_s, name, chore in (
+                    (LEASE_EVERY_S, "lease", self._renew),
+                    (LEASE_EVERY_S, "presence", self._compare),
+                    (LOOK_EVERY_S, "commands", self._look),
+                    (WRITE_EVERY_S, "diary", self._write),
+                    (TOUCH_EVERY_S, "last seen", self._touch),
+                    (0, "doorbell", self._listen),
+                )
+            ]
+
+    async def _renew(self) -> None:
+        await as_chore(presence.renew, self.id, self.channel)
+
+    async def _compare(self) -> None:
+        """Make good for lost messages: close what moved away, clear what is not here."""
+        held = {pk: connection.fence for pk, connection in self._live.items()}
+        for station_pk in await as_chore(presence.moved, self.id, held):
+            connection = self._live.get(station_pk)
+            if connection is not None and connection.fence == held[station_pk]:
+                await connection.close(Close.REPLACED)
+        await as_chore(presence.clear_strays, self.id, set(self._live))
+
+    async def _look(self) -> None:
+        """Ring for commands whose bell was lost."""
+        for station_pk in await as_chore(commands.waiting_at, self.id):
+            self._ring(station_pk)
+
+    async def _write(self) -> None:
+        await as_chore(self.frames.write)
+
+    async def _touch(self) -> None:
+        heard, self._heard = self._heard, set()
+        if heard:
+            await as_chore(presence.touch, heard)
+
+    async def _listen(self) -> None:
+        """Take one message from the layer."""
+        message = await get_channel_layer().receive(self.channel)
+        station_pk = message["station"]
+        if message["type"] == "station.ring":
+            self._ring(station_pk)
+        elif message["type"] == "station.moved":
+            connection = self._live.get(station_pk)
+            if connection is not None and connection.fence < message["fence"]:
+                await connection.close(Close.REPLACED)
+
+    def _ring(self, station_pk: int) -> None:
+        connection = self._live.get(station_pk)
+        if connection is not None:
+            connection.lane.ring()
+
+
+def _leave(station_pk: int, fence: int) -> None:
+    presence.disconnect(station_pk=station_pk, fence=fence)
+    calls.cut_off(station_pk=station_pk, fence=fence + 1)
+
+
+async def _every(every_s: float, name: str, chore: Chore) -> None:
+    """Do a chore for ever; a failure is logged and the next turn comes."""
+    while True:
+        try:
+            await chore()
+        except (OperationalError, InterfaceError, RedisError, OSError) as error:
+            logger.warning("%s: %s", name, error)
+            await asyncio.sleep(1)
+        except Exception:
+            logger.exception("%s failed", name)
+            await asyncio.sleep(1)
+        await asyncio.sleep(every_s)

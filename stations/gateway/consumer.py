@@ -1,0 +1,65 @@
+"""The Channels consumer at /ws/{station_id}: from handshake to close."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from channels.generic.websocket import AsyncWebsocketConsumer
+
+from .connection import Connection, Receive
+from .handshake import Refused
+from .process import Gateway
+
+DENIAL = "websocket.http.response"
+
+
+class StationConsumer(AsyncWebsocketConsumer):
+    """One station's socket.
+
+    It takes the place of Channels' own loop, which hops through one shared thread before every
+    message: there one slow query stalls every socket of the process.
+    """
+
+    def __init__(self, *, gateway: Gateway) -> None:
+        super().__init__()
+        self.gateway = gateway
+
+    async def __call__(
+        self,
+        scope: dict[str, Any],
+        receive: Receive,
+        send: Callable[[dict[str, Any]], Awaitable[None]],
+    ) -> None:
+        self.scope, self.base_send = scope, send
+        await receive()  # websocket.connect
+        try:
+            admission = await self.gateway.admit(scope)
+        except Refused as refused:
+            await self._refuse(refused)
+            return
+        connection = Connection(
+            admission,
+            frames=self.gateway.frames,
+            on_heard=self.gateway.heard,
+            send_text=self.send,
+            close_socket=self.close,
+        )
+        try:
+            await self.accept(admission.answered)
+            await self.gateway.enter(connection)
+            await connection.run(receive)
+        finally:
+            await self.gateway.leave(connection)
+
+    async def _refuse(self, refused: Refused) -> None:
+        """Answer the handshake with a status, where the server knows how (ASGI extension)."""
+        if DENIAL in self.scope.get("extensions", {}):
+            await self.base_send(
+                {
+                    "type": f"{DENIAL}.start",
+                    "status": refused.status.value,
+                    "headers": refused.headers,
+                }
+            )
+            await self.base_send({"type": f"{DENIAL}.body", "body": b""})
+        else:
+            await self.close()

@@ -1,0 +1,215 @@
+"""Who may open a socket: identity, subprotocol, key, certificate (OCPP-J 1.6 §3, security §2).
+
+`read` is pure and takes what the request says; `admit` judges it against the station's row.
+"""
+
+import base64
+import binascii
+import hmac
+import ipaddress
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import unquote, unquote_to_bytes
+
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+from django.conf import settings
+from django.db import transaction
+
+from sessions_app.services import calls
+
+from .. import keys, presence
+from ..models import Station
+
+PREFIX = b"/ws/"
+SUBPROTOCOLS = ("ocpp1.6",)
+"""What we speak, the best first."""
+MAX_IDENTITY_LENGTH = 48
+MAX_FOLDED_LENGTH = 96
+"""Some letters grow when their case is folded; the column ends here."""
+MAX_PENDING = 1000
+"""Stations that wait for approval; more of them would be an attack."""
+REALM = (b"WWW-Authenticate", b'Basic realm="ocpp", charset="UTF-8"')
+
+
+class Refused(Exception):
+    """The handshake is answered with this status instead of a socket."""
+
+    def __init__(self, status: HTTPStatus) -> None:
+        super().__init__(status.phrase)
+        self.status = status
+        self.headers = [REALM] if status is HTTPStatus.UNAUTHORIZED else []
+
+
+@dataclass(frozen=True, slots=True)
+class Handshake:
+    """What a request for a socket says of itself."""
+
+    station_id: str
+    offered: tuple[str, ...]
+    user: str = ""
+    key: str = ""
+    is_secure: bool = False
+    common_name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """A socket that may open. `answered` is the subprotocol to tell: None where none is offered."""
+
+    station_pk: int
+    station_id: str
+    fence: int
+    subprotocol: str
+    answered: str | None
+    is_lenient: bool
+    was_accepted: bool
+
+
+def read(scope: Mapping[str, Any]) -> Handshake:
+    """Read an ASGI scope. Raises Refused where no station can be meant, or nothing is in common."""
+    station_id = _identity(scope["raw_path"])
+    offered = tuple(scope["subprotocols"])
+    if offered and not set(offered) & set(SUBPROTOCOLS):
+        raise Refused(HTTPStatus.BAD_REQUEST)
+    headers = dict(scope["headers"])
+    user, key = _credentials(headers.get(b"authorization", b""))
+    is_proxied = _is_trusted(scope["client"])
+    return Handshake(
+        station_id,
+        offered,
+        user,
+        key,
+        is_secure=is_proxied and headers.get(b"x-forwarded-proto", b"").lower() == b"https",
+        common_name=_common_name(headers.get(b"x-client-cert", b"")) if is_proxied else "",
+    )
+
+
+@transaction.atomic
+def admit(handshake: Handshake, process_id: uuid.UUID) -> Admission:
+    """Judge a handshake and make its socket the live one (P7). Raises Refused."""
+    station = _find_station(handshake.station_id)
+    proven = _proven_profile(station, handshake)
+    if proven < station.security_profile:
+        raise Refused(HTTPStatus.UNAUTHORIZED)
+    subprotocol = next((name for name in SUBPROTOCOLS if name in handshake.offered), None)
+    if subprotocol is None and not station.is_lenient:
+        raise Refused(HTTPStatus.BAD_REQUEST)
+    if proven > station.security_profile:  # it rises by use, and only staff lower it
+        Station.objects.filter(pk=station.pk).update(security_profile=proven)
+    spoken = subprotocol or SUBPROTOCOLS[0]
+    fence = presence.connect(station_pk=station.pk, process_id=process_id, subprotocol=spoken)
+    calls.cut_off(station_pk=station.pk, fence=fence)
+    is_accepted = station.registration == Station.Registration.ACCEPTED
+    return Admission(
+        station.pk,
+        station.station_id,
+        fence,
+        spoken,
+        subprotocol,
+        is_lenient=station.is_lenient,
+        was_accepted=is_accepted and station.booted_at is not None,
+    )
+
+
+def _identity(raw_path: bytes) -> str:
+    """The identity in a path, decoded once; a trailing slash is tolerated."""
+    if not raw_path.startswith(PREFIX):
+        raise Refused(HTTPStatus.NOT_FOUND)
+    try:
+        identity = unquote_to_bytes(raw_path.removeprefix(PREFIX).removesuffix(b"/")).decode()
+    except UnicodeDecodeError:
+        raise Refused(HTTPStatus.NOT_FOUND) from None
+    is_right = 1 <= len(identity) <= MAX_IDENTITY_LENGTH and identity.isprintable()
+    if not is_right or "/" in identity:
+        raise Refused(HTTPStatus.NOT_FOUND)
+    return identity
+
+
+def _credentials(header: bytes) -> tuple[str, str]:
+    """User and password of HTTP Basic (RFC 7617), empty when there are none."""
+    scheme, _, token = header.partition(b" ")
+    if scheme.lower() != b"basic":
+        return "", ""
+    try:
+        user, _, key = base64.b64decode(token.strip(), validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError):
+        return "", ""
+    return user, key
+
+
+def _is_trusted(client: tuple[str, int] | None) -> bool:
+    """Whether the peer is a proxy of ours, whose word about the request counts."""
+    if client is None:
+        return False
+    address = ipaddress.ip_address(client[0])
+    return any(
+        address in ipaddress.ip_network(network, strict=False)
+        for network in settings.CSMS_TRUSTED_PROXIES
+    )
+
+
+def _common_name(header: bytes) -> str:
+    """The one common name of the client certificate that the proxy verified, in its time."""
+    if not header:
+        return ""
+    try:
+        pem = unquote(header.decode("ascii"))
+        certificate = x509.load_pem_x509_certificate(pem.encode())
+        names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    except ValueError:
+        return ""
+    is_current = (
+        certificate.not_valid_before_utc <= datetime.now(UTC) <= certificate.not_valid_after_utc
+    )
+    return str(names[0].value) if is_current and len(names) == 1 else ""
+
+
+def _find_station(station_id: str) -> Station:
+    station = Station.objects.by_identity(station_id).first()
+    if station is None and settings.CSMS_UNKNOWN_STATIONS == "pending":
+        station = _add_pending(station_id)
+    if station is None:
+        raise Refused(HTTPStatus.NOT_FOUND)
+    return station
+
+
+def _add_pending(station_id: str) -> Station | None:
+    """List an unknown station for approval. It has no key yet, so it cannot prove anything."""
+    identity = station_id.casefold()
+    pending = Station.objects.filter(registration=Station.Registration.PENDING)
+    if len(identity) > MAX_FOLDED_LENGTH or pending.count() >= MAX_PENDING:
+        return None
+    station, _ = Station.objects.get_or_create(
+        identity=identity,
+        defaults={
+            "station_id": station_id,
+            "registration": Station.Registration.PENDING,
+            "security_profile": 0,
+        },
+    )
+    return station
+
+
+def _proven_profile(station: Station, handshake: Handshake) -> int:
+    """The highest security profile whose proof this handshake brings."""
+    if handshake.common_name and handshake.common_name.casefold() == station.identity:
+        return 3
+    if not _has_key(station, handshake):
+        return 0
+    return 2 if handshake.is_secure else 1
+
+
+def _has_key(station: Station, handshake: Handshake) -> bool:
+    """Compare in constant time; a changed key and the one before it may both be good."""
+    given = keys.digest(handshake.key)
+    matches = [
+        hmac.compare_digest(given, digest)
+        for digest in (station.key_digest, station.pending_key_digest)
+        if digest
+    ]
+    return any(matches) and handshake.user.casefold() == station.identity

@@ -1,0 +1,190 @@
+"""The command lane of one socket: our calls to the station, one at a time (design section 5).
+
+It is rung by the doorbell, by the end of a call, and by the process that looks at the rows every
+few seconds. A call waits here for its answer and never inside a handler: the station may send
+calls of its own before it answers (they cross).
+"""
+
+import asyncio
+import json
+import logging
+from typing import Any, Protocol
+
+from django.db import InterfaceError, OperationalError, transaction
+
+from sessions_app.services import calls
+from stations import configuration
+from stations.models import Command, Station
+
+from . import schemas, wire
+from .bridge import in_database, patiently
+
+logger = logging.getLogger(__name__)
+
+UNASKED_AFTER_S = 3.0
+"""How long calls wait for a Boot that may never come: many stations send none on a reconnect."""
+SETUP_AFTER_S = 5.0
+"""A set-up that was cut off goes on when the lane has been empty for so long."""
+RETRY_S = 1.0
+
+Answer = wire.Result | wire.Refusal
+
+
+class Socket(Protocol):
+    """What the lane must know of its socket."""
+
+    station_pk: int
+    station_id: str
+    fence: int
+    subprotocol: str
+
+    async def send(self, text: str, *, action: str = "") -> None: ...
+
+
+class Lane:
+    """Sends what is queued for one socket. `run` is its loop, `stop` ends it with the socket."""
+
+    def __init__(self, socket: Socket, *, was_accepted: bool) -> None:
+        self._socket = socket
+        self._was_accepted = was_accepted
+        self._registration: Station.Registration | None = None
+        self._bell = asyncio.Event()
+        self._is_stopped = False
+        self._outstanding: tuple[str, asyncio.Future[Answer | None]] | None = None
+        self._connected_at = asyncio.get_running_loop().time()
+        self._empty_since = self._connected_at
+        self._may_set_up = True
+
+    def ring(self) -> None:
+        self._bell.set()
+
+    def open(self, registration: Station.Registration | None) -> None:
+        """Take note of how the last Boot over this socket was answered."""
+        if registration is not None and registration != self._registration:
+            self._registration = registration
+            self.ring()
+
+    def take(self, answer: Answer) -> bool:
+        """Take the answer to the outstanding call; False when there is no such call."""
+        if self._outstanding is None or self._outstanding[0] != answer.id:
+            return False
+        future = self._outstanding[1]
+        if future.done():
+            return False
+        future.set_result(answer)
+        return True
+
+    def stop(self) -> None:
+        """End the loop, after it has stored an answer that has come."""
+        self._is_stopped = True
+        self.ring()
+        if self._outstanding is not None and not self._outstanding[1].done():
+            self._outstanding[1].set_result(None)
+
+    async def run(self) -> None:
+        """Send what is queued until the socket closes. Raises DatabaseAway."""
+        while not self._is_stopped:
+            self._bell.clear()
+            try:
+                command = await self._claim()
+            except (OperationalError, InterfaceError) as error:
+                logger.warning("%s: cannot look for commands: %s", self._socket.station_id, error)
+                await asyncio.sleep(RETRY_S)
+                continue
+            if command is not None:
+                await self._call(command)
+            elif not await self._set_up():
+                await self._rest()
+
+    def _up_to(self) -> Command.Lane | None:
+        """Which lanes may go now: nothing of our own before Boot is answered (see the design)."""
+        if self._registration is not None:
+            is_accepted = self._registration == Station.Registration.ACCEPTED
+        elif self._now() - self._connected_at < UNASKED_AFTER_S:
+            return None
+        else:
+            is_accepted = self._was_accepted
+        return Command.Lane.OWN if is_accepted else Command.Lane.ASKED
+
+    async def _claim(self) -> Command | None:
+        up_to = self._up_to()
+        if up_to is None or self._is_stopped:
+            return None
+        return await in_database(_claim, self._socket.station_pk, self._socket.fence, up_to)
+
+    async def _call(self, command: Command) -> None:
+        """Send one call, wait for its answer, and store how it ended."""
+        future: asyncio.Future[Answer | None] = asyncio.get_running_loop().create_future()
+        self._outstanding = (str(command.pk), future)
+        try:
+            text = wire.call(str(command.pk), command.action, command.payload)
+            await self._socket.send(text, action=command.action)
+            async with asyncio.timeout(command.timeout_s):
+                answer = await future
+        except TimeoutError:
+            await patiently(calls.record_silence, command.pk)
+        else:
+            if answer is not None:
+                await patiently(_record, command, self._socket.subprotocol, answer)
+        finally:
+            self._outstanding = None
+            self._empty_since = self._now()
+
+    async def _set_up(self) -> bool:
+        """Let a set-up go on that was cut off; True when it was asked, once a socket."""
+        is_due = self._now() - self._empty_since >= SETUP_AFTER_S
+        if not (is_due and self._may_set_up and self._up_to() == Command.Lane.OWN):
+            return False
+        self._may_set_up = False
+        await patiently(configuration.go_on, self._socket.station_pk)
+        return True
+
+    async def _rest(self) -> None:
+        """Wait for the bell, or for what time alone changes."""
+        moments = []
+        if self._registration is None:
+            moments.append(self._connected_at + UNASKED_AFTER_S)
+        if self._may_set_up:
+            moments.append(self._empty_since + SETUP_AFTER_S)
+        ahead = [moment for moment in moments if moment > self._now()]
+        try:
+            async with asyncio.timeout_at(min(ahead, default=None)):
+                await self._bell.wait()
+        except TimeoutError:
+            pass
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
+
+
+def _claim(station_pk: int, fence: int, up_to: Command.Lane) -> Command | None:
+    if not Command.objects.filter(station_id=station_pk, status=Command.Status.QUEUED).exists():
+        return None  # the usual case costs no lock
+    with transaction.atomic():
+        command = calls.claim(station_pk=station_pk, fence=fence, up_to=up_to)
+        if command is not None:
+            configuration.prepare(command)
+    return command
+
+
+def _record(command: Command, subprotocol: str, answer: Answer) -> None:
+    """Store an answer; one that breaks its schema says nothing that can be relied on."""
+    if isinstance(answer, wire.Refusal):
+        calls.record_refusal(command.pk, answer.code or "GenericError", answer.description)
+        return
+    breach = None
+    if schemas.is_known(subprotocol, command.action):
+        breach = schemas.response_breach(subprotocol, command.action, answer.payload)
+    if breach is not None:
+        calls.record_refusal(command.pk, configuration.INVALID_RESPONSE, breach.description)
+    else:
+        calls.record_answer(command.pk, _storable(answer.payload))
+
+
+def _storable(payload: dict[str, Any]) -> dict[str, Any]:
+    """PostgreSQL holds no U+0000, not even in JSON."""
+    text = json.dumps(payload)
+    if "\\u0000" not in text:
+        return payload
+    stored: dict[str, Any] = json.loads(text.replace("\\u0000", "\\ufffd"))
+    return stored

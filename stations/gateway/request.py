@@ -1,0 +1,48 @@
+"""One call of a station on its way through the gateway, and what answers it."""
+
+import datetime as dt
+import uuid
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from django.utils import timezone
+from ocpp.exceptions import OCPPError
+
+from ..models import Station
+from .wire import Call
+
+
+@dataclass(slots=True)
+class Request:
+    """A call, when it came, the id of its frame, and what is wrong with it (None: nothing)."""
+
+    call: Call
+    frame_id: uuid.UUID
+    received_at: dt.datetime = field(default_factory=timezone.now)
+    breach: OCPPError | None = None
+
+
+class Link(Protocol):
+    """What a version's charge point must know of its socket."""
+
+    station_pk: int
+    station_id: str
+    is_lenient: bool
+
+    async def send(self, text: str) -> None: ...
+
+
+class ChargePoint(Protocol):
+    """One OCPP version, spoken over one socket."""
+
+    registration: Station.Registration | None
+    """What the last Boot over this socket was answered; None before there was one."""
+
+    def answer_at_once(self, request: Request) -> str | None:
+        """Return the answer where it needs no database, else None."""
+
+    async def handle(self, request: Request) -> None:
+        """Do what a call says, in the order in which calls came, and send its answer.
+
+        Raises DatabaseAway; then no answer was sent.
+        """

@@ -1,0 +1,1 @@
+"""OCPP 1.6 with its security extension: wire to facts, one use case, and back."""

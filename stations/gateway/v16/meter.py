@@ -1,0 +1,108 @@
+"""Meter values of OCPP 1.6 (§3.16, §7.33, §7.43) as samples: Wh, W and percent, one a moment.
+
+Stations leave out units, measurands and totals, send numbers for strings, or sign their values.
+One bad value never loses the others: what cannot be read is flagged.
+"""
+
+import datetime as dt
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from sessions_app.facts import Sample
+
+from .values import Payload, decimal, moment, objects, text
+
+ENERGY = "Energy.Active.Import.Register"
+EXPORT = "Energy.Active.Export.Register"
+POWER = "Power.Active.Import"
+SOC = "SoC"
+
+FACTORS = {
+    ENERGY: {"": Decimal(1), "wh": Decimal(1), "kwh": Decimal(1000)},
+    EXPORT: {"": Decimal(1), "wh": Decimal(1), "kwh": Decimal(1000)},
+    POWER: {"": Decimal(1), "w": Decimal(1), "kw": Decimal(1000)},
+    SOC: {"": Decimal(1), "percent": Decimal(1)},
+}
+PHASES = ({"L1", "L2", "L3"}, {"L1-N", "L2-N", "L3-N"})
+PLACES = ("", "Outlet", "Body", "Cable", "Inlet", "EV")
+"""Where a value may be measured, the best first: the driver pays what leaves the outlet."""
+
+UNREADABLE, SIGNED, EXPORTED = "unreadable", "signed", "export_register"
+
+
+@dataclass(frozen=True, slots=True)
+class _Value:
+    """One sampled value in our unit."""
+
+    measurand: str
+    phase: str
+    place: str
+    amount: Decimal
+
+
+def read(payload: Payload, key: str) -> tuple[Sample, ...]:
+    """Read the meter values under `key` (meterValue or transactionData), where they have a time."""
+    return tuple(
+        sample
+        for entry in objects(payload, key)
+        if (at := moment(entry.get("timestamp"))) is not None
+        and (sample := _sample(at, objects(entry, "sampledValue"))) is not None
+    )
+
+
+def has_untimed(payload: Payload, key: str) -> bool:
+    """Whether some meter value cannot be placed in time, and so is in no sample."""
+    entries = payload.get(key)
+    if not isinstance(entries, list):
+        return True
+    return any(
+        not isinstance(entry, dict) or moment(entry.get("timestamp")) is None for entry in entries
+    )
+
+
+def _sample(at: dt.datetime, sampled: list[dict[str, Any]]) -> Sample | None:
+    """One moment of the meter; None when it says nothing that we use."""
+    flags: set[str] = set()
+    values = [value for item in sampled if (value := _value(item, flags)) is not None]
+    register = _total(values, ENERGY)
+    if register is None:
+        register = _total(values, EXPORT)
+        flags |= {EXPORTED} if register is not None else set()
+    power, soc = _total(values, POWER), _total(values, SOC)
+    if (register, power, soc) == (None, None, None) and not flags:
+        return None
+    context = text(sampled[0], "context", length=24) if sampled else ""
+    return Sample(at, register, power, soc, context or "Sample.Periodic", tuple(sorted(flags)))
+
+
+def _value(item: dict[str, Any], flags: set[str]) -> _Value | None:
+    """One sampled value; None for what we do not use, flagged where it cannot be read."""
+    measurand = text(item, "measurand") or ENERGY
+    if measurand not in FACTORS:
+        return None
+    if text(item, "format") == "SignedData":
+        flags.add(SIGNED)
+        return None
+    amount = decimal(item.get("value"))
+    factor = FACTORS[measurand].get(text(item, "unit").casefold())
+    if amount is None or factor is None:
+        flags.add(UNREADABLE)
+        return None
+    return _Value(measurand, text(item, "phase"), text(item, "location"), amount * factor)
+
+
+def _total(values: Iterable[_Value], measurand: str) -> Decimal | None:
+    """The total of a measurand at the best place; the sum of its phases when none is told."""
+    mine = [value for value in values if value.measurand == measurand]
+    for place in PLACES:
+        here = [value for value in mine if value.place == place]
+        total = next((value.amount for value in here if not value.phase), None)
+        if total is not None:
+            return total
+        for names in PHASES:
+            phases = {value.phase: value.amount for value in here if value.phase in names}
+            if phases:
+                return sum(phases.values(), Decimal(0))
+    return None

@@ -1,0 +1,84 @@
+"""Read single values of OCPP 1.6 payloads, strictly but without ever failing: None is "unreadable".
+
+Payloads that break their schema come here too, so any value may be of any type.
+"""
+
+import datetime as dt
+import re
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+Payload = Mapping[str, Any]
+
+LARGEST = Decimal(10) ** 12
+"""Above what a row can hold and any meter can show."""
+MAX_INT32 = 2**31 - 1
+
+_TIME = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:[Zz]|([+-])(\d\d):?(\d\d)?)?"
+)
+
+
+def text(payload: Payload, key: str, *, length: int = 255) -> str:
+    """A string without U+0000, cut to `length`; empty when absent or no string."""
+    value = payload.get(key)
+    if not isinstance(value, str):
+        return ""
+    return value.replace("\0", "\N{REPLACEMENT CHARACTER}")[:length]
+
+
+def integer(payload: Payload, key: str) -> int | None:
+    """A whole number that fits int32, also when it came as a string; else None."""
+    value = decimal(payload.get(key))
+    if value is None or value != value.to_integral_value() or abs(value) > MAX_INT32:
+        return None
+    return int(value)
+
+
+def decimal(value: Any) -> Decimal | None:
+    """A finite number of a size that a meter can show, exactly as it was written; else None."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        number = Decimal(str(value).strip())
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() and abs(number) < LARGEST else None
+
+
+def moment(value: Any) -> dt.datetime | None:
+    """An RFC 3339 time in UTC; one without a zone is taken as UTC, as many stations mean it."""
+    found = _TIME.fullmatch(value.strip()) if isinstance(value, str) else None
+    if found is None:
+        return None
+    year, month, day, hour, minute, second, fraction, sign, zone_h, zone_min = found.groups()
+    try:
+        at = dt.datetime(
+            int(year),
+            int(month),
+            int(day),
+            int(hour),
+            int(minute),
+            int(second),
+            int((fraction or "0").ljust(6, "0")[:6]),
+            tzinfo=dt.UTC,
+        )
+        return at - _offset(sign, zone_h, zone_min)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _offset(sign: str | None, hours: str | None, minutes: str | None) -> dt.timedelta:
+    if sign is None:
+        return dt.timedelta()
+    size = dt.timedelta(hours=int(hours or 0), minutes=int(minutes or 0))
+    if size >= dt.timedelta(days=1):
+        raise ValueError(hours)
+    return size if sign == "+" else -size
+
+
+def objects(payload: Payload, key: str) -> list[dict[str, Any]]:
+    """The objects of a list; what is no object is left out."""
+    value = payload.get(key)
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
