@@ -190,7 +190,10 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    # The page must work without the internet: nothing is asked of the validator's own site.
+    "SWAGGER_UI_SETTINGS": {"deepLinking": True, "persistAuthorization": True, "validatorUrl": None},
     "COMPONENT_SPLIT_REQUEST": True,
+    "SCHEMA_PATH_PREFIX": "^/ocpp",
     "PREPROCESSING_HOOKS": ["billing.api.routing.drop_slashed"],
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
@@ -239,7 +242,15 @@ CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 CSMS_SECURE_COOKIES: bool = env.bool("CSMS_SECURE_COOKIES", default=False)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = CSMS_SECURE_COOKIES
 
-UNFOLD = {"SITE_TITLE": "Kubat", "SITE_HEADER": "Kubat", "SHOW_HISTORY": True}
+UNFOLD = {
+    "SITE_TITLE": "Kubat",
+    "SITE_HEADER": "Kubat",
+    "SITE_SYMBOL": "ev_station",
+    "SITE_URL": None,
+    "SHOW_HISTORY": True,
+    "DASHBOARD_CALLBACK": "config.dashboard.fill",
+    "SIDEBAR": {"show_search": True, "navigation": "config.sidebar.navigation"},
+}
 
 LOGGING = {
     "version": 1,

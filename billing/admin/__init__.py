@@ -3,6 +3,7 @@
 from django.contrib import admin
 
 from . import account, group, idempotency, log, outbox, payment, tariff, token, transfer, user
+from .user_forms import LogInForm
 
 __all__ = [
     "account",
@@ -18,3 +19,4 @@ __all__ = [
 ]
 
 admin.site.disable_action("delete_selected")
+admin.site.login_form = LogInForm

@@ -1,5 +1,6 @@
 """How the back office writes money, energy, links and tables."""
 
+import json
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from functools import reduce
@@ -61,6 +62,12 @@ def table(headers: Sequence[Text], rows: Iterable[Sequence[object]]) -> SafeStri
     """A small table on the page of a row."""
     body = {"headers": list(headers), "rows": [list(row) for row in rows]}
     return render_to_string("unfold/components/table.html", {"table": body})
+
+
+def json_text(value: Any) -> SafeString:
+    """JSON as it can be read."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    return format_html('<pre class="whitespace-pre-wrap">{}</pre>', text)
 
 
 def _column(field: str, label: Text, write: Callable[[Any], str]) -> Column:

@@ -3,9 +3,10 @@
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.utils.translation import gettext_lazy as _
-from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeDateTimeFilter
+from unfold.contrib.filters.admin import AutocompleteSelectFilter
 
 from .base import DiaryAdmin
+from .filters import MomentFilter
 
 
 @admin.register(LogEntry)
@@ -15,7 +16,7 @@ class LogEntryAdmin(DiaryAdmin):
         "action_flag",
         "content_type",
         ("user", AutocompleteSelectFilter),
-        ("action_time", RangeDateTimeFilter),
+        ("action_time", MomentFilter),
     )
     list_select_related = ("user", "content_type")
     search_fields = ("object_repr", "change_message", "user__username")

@@ -2,11 +2,12 @@
 
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
-from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeDateTimeFilter
+from unfold.contrib.filters.admin import AutocompleteSelectFilter
 
 from ..models import Payment
 from .base import ReadOnlyAdmin
 from .display import money_column
+from .filters import MomentFilter
 
 
 @admin.register(Payment)
@@ -25,7 +26,7 @@ class PaymentAdmin(ReadOnlyAdmin):
         "status",
         "provider",
         ("user", AutocompleteSelectFilter),
-        ("created_at", RangeDateTimeFilter),
+        ("created_at", MomentFilter),
     )
     list_select_related = ("user", "made_by")
     search_fields = ("id", "user__username", "user__email", "user__phone", "reason")

@@ -2,16 +2,16 @@
 
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
-from unfold.contrib.filters.admin import RangeDateTimeFilter
 
 from ..models import Tariff
 from .base import ReadOnlyAdmin
+from .filters import MomentFilter
 
 
 @admin.register(Tariff)
 class TariffAdmin(ReadOnlyAdmin):
     list_display = ("price", "name", "vat_percent", "created_by", "created_at")
-    list_filter = ("currency", ("created_at", RangeDateTimeFilter))
+    list_filter = ("currency", ("created_at", MomentFilter))
     list_select_related = ("created_by",)
     search_fields = ("id", "name")
     fields = readonly_fields = (

@@ -1,16 +1,15 @@
 """The ledger, row by row: read-only, never counted."""
 
-from typing import Any
-
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
-from unfold.contrib.filters.admin import RangeDateTimeFilter, TextFilter
+from unfold.contrib.filters.admin import TextFilter
 
 from ..models import Transfer
 from .base import DiaryAdmin
 from .display import money_column
+from .filters import CaseFilter, Cases, MomentFilter
 
 
 class AccountFilter(TextFilter):
@@ -28,19 +27,13 @@ class AccountFilter(TextFilter):
         return queryset.filter(Q(debit=int(number)) | Q(credit=int(number)))
 
 
-class OpenHoldFilter(admin.SimpleListFilter):
-    """Holds that are neither captured nor voided."""
-
+class OpenHoldFilter(CaseFilter):
     title = _("open holds")
     parameter_name = "open"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return [("1", _("open holds only"))]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Transfer]) -> QuerySet[Transfer]:
-        if self.value() != "1":
-            return queryset
-        return queryset.filter(kind=Transfer.Kind.PENDING, resolution__isnull=True)
+    def cases(self) -> Cases:
+        is_open = Q(kind=Transfer.Kind.PENDING, resolution__isnull=True)
+        return {"1": (_("open holds only"), is_open)}
 
 
 @admin.register(Transfer)
@@ -61,7 +54,7 @@ class TransferAdmin(DiaryAdmin):
         "kind",
         OpenHoldFilter,
         AccountFilter,
-        ("created_at", RangeDateTimeFilter),
+        ("created_at", MomentFilter),
     )
     list_select_related = ("debit__owner", "credit__owner", "made_by")
     search_fields = ("reference", "key", "reason", "debit__owner__username", "made_by__username")

@@ -12,7 +12,6 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
-from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminDecimalFieldWidget
 
@@ -23,6 +22,7 @@ from ..money import to_minor
 from ..payments.topups import request_top_up
 from .base import KubatAdmin
 from .display import EMPTY, list_link, money
+from .filters import MomentFilter
 from .reasoned import Act, Done, ReasonForm, actor_of, reasoned
 from .user_forms import NewUserForm, PasswordForm, UserForm
 
@@ -71,7 +71,7 @@ class UserAdmin(KubatAdmin, DjangoUserAdmin):  # type: ignore[type-arg]  # not g
         "is_staff",
         "is_superuser",
         "groups",
-        ("date_joined", RangeDateTimeFilter),
+        ("date_joined", MomentFilter),
     )
     list_select_related = ("account",)
     search_fields = ("username", "email", "phone", "name")

@@ -4,9 +4,10 @@ import json
 
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
-from unfold.contrib.filters.admin import FieldTextFilter, RangeDateTimeFilter
+from unfold.contrib.filters.admin import FieldTextFilter
 
 from billing.admin.base import DiaryAdmin, RecordInline
+from billing.admin.filters import MomentFilter
 
 from ..models import SessionEvent
 
@@ -31,7 +32,7 @@ class SessionEventAdmin(DiaryAdmin):
         "kind",
         "to_status",
         ("actor", FieldTextFilter),
-        ("at", RangeDateTimeFilter),
+        ("at", MomentFilter),
     )
     list_select_related = ("session",)
     search_fields = ("session__id", "actor")

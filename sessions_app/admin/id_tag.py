@@ -1,10 +1,10 @@
 """Cards and tags: changed by the same use cases as in the API."""
 
-from typing import Any, cast
+from typing import cast
 
 from django import forms
 from django.contrib import admin
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -12,27 +12,20 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.enums import ActionVariant
 
 from billing.admin.base import SelfRecordedAdmin
+from billing.admin.filters import CaseFilter, Cases
 from billing.admin.reasoned import Act, Done, actor_of, reasoned
 
 from ..models import IdTag
 from ..tags import TagValues, add_tag, change_tag, remove_tag
 
 
-class ExpiredFilter(admin.SimpleListFilter):
+class ExpiredFilter(CaseFilter):
     title = _("expiry")
     parameter_name = "expired"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return [("1", _("expired")), ("0", _("good"))]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[IdTag]) -> QuerySet[IdTag]:
-        now = timezone.now()
-        match self.value():
-            case "1":
-                return queryset.filter(expires_at__lte=now)
-            case "0":
-                return queryset.filter(Q(expires_at__isnull=True) | Q(expires_at__gt=now))
-        return queryset
+    def cases(self) -> Cases:
+        is_over = Q(expires_at__isnull=False, expires_at__lte=timezone.now())
+        return {"1": (_("expired"), is_over), "0": (_("good"), ~is_over)}
 
 
 @admin.register(IdTag)

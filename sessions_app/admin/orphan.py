@@ -1,31 +1,15 @@
 """What stations said that belongs to no session we know (P8): read-only but for its resolution."""
 
-from typing import Any
-
 from django.contrib import admin
-from django.db.models import QuerySet
-from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
-from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeDateTimeFilter
+from unfold.contrib.filters.admin import AutocompleteSelectFilter
 
 from billing.admin.base import ReadOnlyAdmin
+from billing.admin.filters import MomentFilter, ResolvedFilter
 from billing.admin.reasoned import Act, Done, reasoned
 
 from ..models import Orphan
 from ..services.orphans import dismiss
-
-
-class OpenFilter(admin.SimpleListFilter):
-    title = _("state")
-    parameter_name = "open"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return [("1", _("open")), ("0", _("resolved"))]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Orphan]) -> QuerySet[Orphan]:
-        if self.value() not in ("0", "1"):
-            return queryset
-        return queryset.filter(resolved_at__isnull=self.value() == "1")
 
 
 @admin.register(Orphan)
@@ -40,10 +24,10 @@ class OrphanAdmin(ReadOnlyAdmin):
         "resolution",
     )
     list_filter = (
-        OpenFilter,
+        ResolvedFilter,
         "kind",
         ("station", AutocompleteSelectFilter),
-        ("received_at", RangeDateTimeFilter),
+        ("received_at", MomentFilter),
     )
     list_select_related = ("station", "session")
     search_fields = ("cause", "key", "station__station_id", "resolution")

@@ -2,10 +2,11 @@
 
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
-from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeDateTimeFilter
+from unfold.contrib.filters.admin import AutocompleteSelectFilter
 
 from billing.admin.base import DiaryAdmin, RecordInline
 from billing.admin.display import energy_column
+from billing.admin.filters import MomentFilter
 
 from ..models import Reading
 
@@ -23,7 +24,7 @@ class ReadingAdmin(DiaryAdmin):
     list_filter = (
         ("station", AutocompleteSelectFilter),
         "context",
-        ("received_at", RangeDateTimeFilter),
+        ("received_at", MomentFilter),
     )
     list_select_related = ("station", "session")
     search_fields = ("session__id", "station__station_id")

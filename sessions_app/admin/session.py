@@ -5,16 +5,17 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
-from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeDateTimeFilter
+from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminDecimalFieldWidget
 
 from billing.admin.base import ReadOnlyAdmin
 from billing.admin.display import EMPTY, energy, energy_column, list_link, money, money_column
+from billing.admin.filters import CaseFilter, Cases, MomentFilter
 from billing.admin.reasoned import Act, Done, ReasonForm, reasoned
 from billing.energy import to_wh
 from billing.models import Transfer
@@ -28,22 +29,15 @@ from .event import EventInline
 from .reading import ReadingInline
 
 
-class OpenFilter(admin.SimpleListFilter):
+class CourseFilter(CaseFilter):
     title = _("course")
-    parameter_name = "open"
+    parameter_name = "course"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return [("1", _("not ended")), ("lost", _("lost"))]
-
-    def queryset(
-        self, request: HttpRequest, queryset: QuerySet[ChargingSession]
-    ) -> QuerySet[ChargingSession]:
-        match self.value():
-            case "1":
-                return queryset.filter(status__in=OPEN)
-            case "lost":
-                return queryset.filter(lost_at__isnull=False)
-        return queryset
+    def cases(self) -> Cases:
+        return {
+            "open": (_("not ended"), Q(status__in=OPEN)),
+            "lost": (_("lost"), Q(lost_at__isnull=False)),
+        }
 
 
 class ForceEndForm(ReasonForm):
@@ -79,13 +73,13 @@ class ChargingSessionAdmin(ReadOnlyAdmin):
     )
     list_filter = (
         "status",
-        OpenFilter,
+        CourseFilter,
         ("station", AutocompleteSelectFilter),
         ("user", AutocompleteSelectFilter),
         "origin",
         "limit_type",
         "error_code",
-        ("requested_at", RangeDateTimeFilter),
+        ("requested_at", MomentFilter),
     )
     list_select_related = ("user", "station")
     search_fields = (

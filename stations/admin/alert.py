@@ -1,31 +1,12 @@
 """What an operator should know: read-only; an alert is resolved when its cause is gone."""
 
-from typing import Any
-
 from django.contrib import admin
-from django.db.models import QuerySet
-from django.http import HttpRequest
-from django.utils.translation import gettext_lazy as _
-from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeDateTimeFilter
+from unfold.contrib.filters.admin import AutocompleteSelectFilter
 
 from billing.admin.base import ReadOnlyAdmin
+from billing.admin.filters import MomentFilter, ResolvedFilter
 
 from ..models import Alert
-
-
-class OpenFilter(admin.SimpleListFilter):
-    """Alerts whose cause is still there, or no longer is."""
-
-    title = _("state")
-    parameter_name = "open"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return [("1", _("open")), ("0", _("resolved"))]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Alert]) -> QuerySet[Alert]:
-        if self.value() not in ("0", "1"):
-            return queryset
-        return queryset.filter(resolved_at__isnull=self.value() == "1")
 
 
 @admin.register(Alert)
@@ -42,11 +23,11 @@ class AlertAdmin(ReadOnlyAdmin):
     )
     list_display_links = ("opened_at", "text")
     list_filter = (
-        OpenFilter,
+        ResolvedFilter,
         "severity",
         "kind",
         ("station", AutocompleteSelectFilter),
-        ("opened_at", RangeDateTimeFilter),
+        ("opened_at", MomentFilter),
     )
     list_select_related = ("station",)
     search_fields = ("text", "cause", "station__station_id")

@@ -1,17 +1,15 @@
 """What is sold where: versions are added by buttons and never edited."""
 
-from typing import Any
-
 from django.contrib import admin
-from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
-from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeDateTimeFilter
+from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.enums import ActionVariant
 
 from billing.admin.base import ReadOnlyAdmin
 from billing.admin.display import link
+from billing.admin.filters import CaseFilter, Cases, MomentFilter
 from billing.admin.reasoned import Act, Done, reasoned
 
 from .. import tariffs
@@ -19,26 +17,19 @@ from ..models import TariffAssignment
 from .assignment_forms import AssignForm, ReviseForm
 
 
-class StateFilter(admin.SimpleListFilter):
+class StateFilter(CaseFilter):
     title = _("state")
     parameter_name = "state"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return [("current", _("in force")), ("planned", _("planned")), ("over", _("over"))]
-
-    def queryset(
-        self, request: HttpRequest, queryset: QuerySet[TariffAssignment]
-    ) -> QuerySet[TariffAssignment]:
+    def cases(self) -> Cases:
         now = timezone.now()
-        match self.value():
-            case "current":
-                return queryset.filter(pk__in=TariffAssignment.objects.current(now).values("pk"))
-            case "planned":
-                standing = TariffAssignment.objects.standing(now).values("pk")
-                return queryset.filter(valid_from__gt=now, pk__in=standing)
-            case "over":
-                return queryset.filter(valid_until__lte=now)
-        return queryset
+        is_standing = Q(pk__in=TariffAssignment.objects.standing(now).values("pk"))
+        has_begun = Q(valid_from__lte=now)
+        return {
+            "current": (_("in force"), is_standing & has_begun),
+            "planned": (_("planned"), is_standing & ~has_begun),
+            "over": (_("over"), ~is_standing),
+        }
 
 
 @admin.register(TariffAssignment)
@@ -48,7 +39,7 @@ class TariffAssignmentAdmin(ReadOnlyAdmin):
         StateFilter,
         ("station", AutocompleteSelectFilter),
         ("site", AutocompleteSelectFilter),
-        ("valid_from", RangeDateTimeFilter),
+        ("valid_from", MomentFilter),
     )
     list_select_related = ("tariff", "station", "site", "connector__station")
     search_fields = (

@@ -1,14 +1,15 @@
 """Calls from us to stations, whoever asked for them: read-only."""
 
 from django.contrib import admin
-from unfold.contrib.filters.admin import (
-    AutocompleteSelectFilter,
-    FieldTextFilter,
-    RangeDateTimeFilter,
-)
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+from unfold.contrib.filters.admin import AutocompleteSelectFilter, FieldTextFilter
 
 from billing.admin.base import DiaryAdmin
+from billing.admin.display import json_text
+from billing.admin.filters import MomentFilter
 
+from ..frames import mask
 from ..models import Command
 
 
@@ -30,7 +31,7 @@ class CommandAdmin(DiaryAdmin):
         "lane",
         ("action", FieldTextFilter),
         ("requested_by", AutocompleteSelectFilter),
-        ("created_at", RangeDateTimeFilter),
+        ("created_at", MomentFilter),
     )
     list_select_related = ("station", "requested_by")
     search_fields = ("id", "action", "reference", "reason", "station__station_id")
@@ -38,7 +39,7 @@ class CommandAdmin(DiaryAdmin):
         "id",
         "station",
         "action",
-        "payload",
+        "sent_payload",
         "status",
         "response",
         "error",
@@ -53,3 +54,8 @@ class CommandAdmin(DiaryAdmin):
         "sent_at",
         "resolved_at",
     )
+
+    @admin.display(description=_("payload"))
+    def sent_payload(self, command: Command) -> SafeString:
+        """A new key of a station is no one's to read."""
+        return json_text(mask(command.payload))

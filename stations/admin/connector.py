@@ -1,9 +1,10 @@
 """Connectors and what they reported: read-only, for only the station knows its state."""
 
 from django.contrib import admin
-from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeDateTimeFilter
+from unfold.contrib.filters.admin import AutocompleteSelectFilter
 
 from billing.admin.base import DiaryAdmin, ReadOnlyAdmin, RecordInline
+from billing.admin.filters import MomentFilter
 
 from ..models import Connector, ConnectorStatus
 
@@ -39,7 +40,7 @@ class ConnectorStatusAdmin(DiaryAdmin):
     list_filter = (
         ("station", AutocompleteSelectFilter),
         "status",
-        ("received_at", RangeDateTimeFilter),
+        ("received_at", MomentFilter),
     )
     list_select_related = ("station",)
     search_fields = ("station__station_id", "error_code", "vendor_error_code", "info")

@@ -3,13 +3,10 @@
 from django.contrib import admin
 from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy as _
-from unfold.contrib.filters.admin import (
-    AutocompleteSelectFilter,
-    FieldTextFilter,
-    RangeDateTimeFilter,
-)
+from unfold.contrib.filters.admin import AutocompleteSelectFilter, FieldTextFilter
 
 from billing.admin.base import DiaryAdmin
+from billing.admin.filters import MomentFilter
 
 from ..models import Frame
 
@@ -23,7 +20,7 @@ class FrameAdmin(DiaryAdmin):
         ("station", AutocompleteSelectFilter),
         "direction",
         ("action", FieldTextFilter),
-        ("at", RangeDateTimeFilter),
+        ("at", MomentFilter),
     )
     list_select_related = ("station",)
     search_fields = ("text",)

@@ -1,15 +1,16 @@
 """Sites: places with stations."""
 
-from typing import Any, cast
+from typing import cast
 
 from django import forms
 from django.contrib import admin
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from unfold.enums import ActionVariant
 
 from billing.admin.base import SelfRecordedAdmin
+from billing.admin.filters import CaseFilter, Cases
 from billing.admin.reasoned import Act, Done, actor_of, reasoned
 
 from .. import registry
@@ -17,17 +18,15 @@ from ..models import Site
 from ..registry import SiteFacts
 
 
-class HasStationsFilter(admin.SimpleListFilter):
+class HasStationsFilter(CaseFilter):
     title = _("stations")
     parameter_name = "stations"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return [("1", _("with stations")), ("0", _("without stations"))]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Site]) -> QuerySet[Site]:
-        if self.value() not in ("0", "1"):
-            return queryset
-        return queryset.filter(stations__isnull=self.value() == "0").distinct()
+    def cases(self) -> Cases:
+        return {
+            "1": (_("with stations"), Q(station_count__gt=0)),
+            "0": (_("without stations"), Q(station_count=0)),
+        }
 
 
 @admin.register(Site)

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Prefetch, Q, QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
@@ -15,6 +15,7 @@ from unfold.enums import ActionVariant
 
 from billing.admin.base import SelfRecordedAdmin
 from billing.admin.display import EMPTY, link, list_link, table
+from billing.admin.filters import CaseFilter, Cases
 from billing.admin.reasoned import Act, Done, actor_of, reasoned
 from sessions_app.models import ChargingSession, SessionStatus
 from sessions_app.services.start import request_start
@@ -51,24 +52,15 @@ SAID_BY_STATION = (
     "clock_offset_s",
     "settings_table",
 )
-SECRET_KEYS = frozenset({"AuthorizationKey"})
 
 
-class OnlineFilter(admin.SimpleListFilter):
+class OnlineFilter(CaseFilter):
     title = _("connection")
     parameter_name = "online"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return [("1", _("online")), ("0", _("offline"))]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Station]) -> QuerySet[Station]:
-        online = Station.objects.online().values("pk")
-        match self.value():
-            case "1":
-                return queryset.filter(pk__in=online)
-            case "0":
-                return queryset.exclude(pk__in=online)
-        return queryset
+    def cases(self) -> Cases:
+        is_online = Q(pk__in=Station.objects.online().values("pk"))
+        return {"1": (_("online"), is_online), "0": (_("offline"), ~is_online)}
 
 
 @admin.register(Station)
@@ -161,7 +153,7 @@ class StationAdmin(SelfRecordedAdmin):
     @admin.display(description=_("configuration"))
     def settings_table(self, station: Station) -> SafeString | str:
         rows = [
-            (key, _shown(key, entry.get("value")), entry.get("wanted"), entry.get("refused"))
+            (key, *(entry.get(part, "") for part in ("value", "wanted", "refused")))
             for key, entry in sorted(station.configuration.items())
         ]
         headers = (_("key"), _("value"), _("wanted"), _("refused"))
@@ -306,7 +298,3 @@ def _told_once(station: Station, key: str) -> str:
         "station": station,
         "key": key,
     }
-
-
-def _shown(key: str, value: Any) -> Any:
-    return "•••" if key in SECRET_KEYS else value
