@@ -1,13 +1,14 @@
 """The shared cast: alice (funded driver), bob (empty wallet), olga (operator), one station."""
 
 import datetime as dt
+import uuid
 from decimal import Decimal
 
 import pytest
+from django.conf import settings
 
-from billing import ledger
-from billing.models import Tariff, Transfer, User
-from billing.money import Minor
+from billing.models import Payment, Tariff, User
+from billing.payments import topups
 from stations.models import Connector, Station, TariffAssignment
 
 PRICE = Decimal("12.50")
@@ -15,14 +16,17 @@ PASSWORD = "correct horse battery staple"
 
 
 def top_up(user: User, amount_minor: int, key: str = "") -> None:
-    """Put money on a user's account through the ledger."""
-    ledger.post(
-        key=key or f"test-topup:{user.pk}:{amount_minor}",
-        code=Transfer.Code.TOPUP,
-        debit=ledger.house(ledger.Kind.FUNDING),
-        credit=ledger.account_of(user),
-        amount=Minor(amount_minor),
+    """Pay money in for a user, once a key, as a top-up that its provider confirms."""
+    payment, _ = Payment.objects.get_or_create(
+        pk=uuid.uuid5(user.pk, key or f"test-topup:{amount_minor}"),
+        defaults={
+            "user": user,
+            "provider": "manual",
+            "amount_minor": amount_minor,
+            "currency": settings.CSMS_CURRENCY,
+        },
     )
+    topups.confirm(payment.pk)
 
 
 @pytest.fixture(autouse=True)

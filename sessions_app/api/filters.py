@@ -58,4 +58,9 @@ class IdTagFilter(FilterSet):  # type: ignore[misc]  # untyped library
         return accepted.filter(is_over) if state == "Expired" else accepted.exclude(is_over)
 
     def matching(self, rows: QuerySet[IdTag], _name: str, text: str) -> QuerySet[IdTag]:
-        return rows.filter(Q(identity__contains=text.casefold()) | Q(parent_id_tag__icontains=text))
+        return rows.filter(
+            Q(identity__contains=text.casefold())
+            | Q(parent_id_tag__icontains=text)
+            | Q(user__username__icontains=text)
+            | Q(user__name__icontains=text)
+        )

@@ -4,7 +4,7 @@ import uuid
 
 from django.db.models import QuerySet
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -26,6 +26,7 @@ from .serializers import RefusedSessionSerializer, SessionSerializer, StopReques
 class StartCharge(IdempotentPost):
     @extend_schema(
         operation_id="start_charge",
+        tags=["sessions"],
         request=StartRequest,
         responses={202: SessionSerializer, 402: RefusedSessionSerializer},
     )
@@ -52,7 +53,10 @@ class StartCharge(IdempotentPost):
 
 class StopCharge(IdempotentPost):
     @extend_schema(
-        operation_id="stop_charge", request=StopRequest, responses={202: SessionSerializer}
+        operation_id="stop_charge",
+        tags=["sessions"],
+        request=StopRequest,
+        responses={202: SessionSerializer},
     )
     def post(self, request: Request) -> Response:
         """Ask the station to stop; a session that has not begun is cancelled."""
@@ -62,7 +66,7 @@ class StopCharge(IdempotentPost):
         return Response(SessionSerializer(session).data, status=202)
 
 
-@extend_schema(operation_id="list_sessions", parameters=[USER_ID])
+@extend_schema_view(get=extend_schema(operation_id="list_sessions", parameters=[USER_ID]))
 class SessionList(ListAPIView[ChargingSession]):
     """Sessions, newest first: a driver's own; for staff all of them, or one driver's."""
 
