@@ -1,25 +1,106 @@
-"""Wrong combinations of settings fail at start, not at the first charge."""
+"""Wrong settings and wrong combinations fail at start, not at the first charge."""
 
-from collections.abc import Sequence
+import ipaddress
+import zoneinfo
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+import phonenumbers
 from django.apps import AppConfig
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, register
+from django.core.checks import CheckMessage, Error, Warning, register
+from django.core.exceptions import ImproperlyConfigured
+
+from billing.money import to_minor
+
+POSITIVE = (
+    "CSMS_ASSUMED_POWER_KW",
+    "CSMS_CALL_TIMEOUT_S",
+    "CSMS_CONNECTION_TIMEOUT_S",
+    "CSMS_DATABASE_WAIT_S",
+    "CSMS_FRAME_RETENTION_DAYS",
+    "CSMS_GATEWAY_THREADS",
+    "CSMS_HEARTBEAT_INTERVAL_S",
+    "CSMS_LOST_AFTER_S",
+    "CSMS_METER_INTERVAL_S",
+    "CSMS_MIN_HOLD",
+    "CSMS_RFID_HOLD",
+    "CSMS_STOP_TIMEOUT_S",
+    "CSMS_TOKEN_DAYS",
+)
+OTHER_DECIMALS = {
+    *("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI"),
+    *("VND", "VUV", "XAF", "XOF", "XPF", "BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"),
+}
+"""Currencies of ISO 4217 whose minor unit is not the hundredth that our integers count."""
+LOCAL_HOSTS = {"localhost", ".localhost", "127.0.0.1", "[::1]"}
+OTHER_CONNECTIONS = 2
+"""What a process needs beside its gateway threads: the worker, and one page at a time."""
 
 
 @register()
 def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    errors: list[CheckMessage] = []
-    if not settings.SECRET_KEY:
-        errors.append(Error("SECRET_KEY must be set for this database.", id="kubat.E001"))
+    return [*_check_numbers(), *_check_money(), *_check_place(), *_check_network(), *_check_data()]
+
+
+def _check_numbers() -> Iterator[CheckMessage]:
+    for name in POSITIVE:
+        if getattr(settings, name) <= 0:
+            yield Error(f"{name} must be positive.", id="kubat.E004")
+
+
+def _check_money() -> Iterator[CheckMessage]:
+    for name in ("CSMS_MIN_HOLD", "CSMS_RFID_HOLD"):
+        try:
+            to_minor(getattr(settings, name))
+        except ValueError:
+            yield Error(f"{name} has more than two decimals.", id="kubat.E003")
+    if settings.CSMS_RFID_HOLD < settings.CSMS_MIN_HOLD:
+        yield Error("Below CSMS_MIN_HOLD, CSMS_RFID_HOLD starts nothing.", id="kubat.E005")
+    currency = settings.CSMS_CURRENCY
+    is_code = len(currency) == 3 and currency.isascii() and currency.isupper()
+    if not is_code or currency in OTHER_DECIMALS:
+        yield Error("CSMS_CURRENCY is a code of ISO 4217 with two decimals.", id="kubat.E006")
+
+
+def _check_place() -> Iterator[CheckMessage]:
+    if settings.CSMS_TIME_ZONE not in zoneinfo.available_timezones():
+        yield Error("CSMS_TIME_ZONE is a name like Asia/Bishkek.", id="kubat.E007")
+    if settings.CSMS_PHONE_REGION not in phonenumbers.SUPPORTED_REGIONS:
+        yield Error("CSMS_PHONE_REGION is a code of two letters like KG.", id="kubat.E008")
+
+
+def _check_network() -> Iterator[CheckMessage]:
     if settings.CSMS_UNKNOWN_STATIONS not in {"refuse", "pending"}:
-        errors.append(Error("CSMS_UNKNOWN_STATIONS is refuse or pending.", id="kubat.E002"))
-    if settings.CSMS_MIN_HOLD <= 0:
-        errors.append(Error("CSMS_MIN_HOLD must be positive.", id="kubat.E003"))
-    errors += [
-        Error(f"{name} must be positive.", id="kubat.E004")
-        for name in ("CSMS_CALL_TIMEOUT_S", "CSMS_STOP_TIMEOUT_S", "CSMS_LOST_AFTER_S")
-        if getattr(settings, name) <= 0
-    ]
-    return errors
+        yield Error("CSMS_UNKNOWN_STATIONS is refuse or pending.", id="kubat.E002")
+    for proxy in settings.CSMS_TRUSTED_PROXIES:
+        try:
+            ipaddress.ip_network(proxy, strict=False)
+        except ValueError:
+            yield Error(
+                f"CSMS_TRUSTED_PROXIES: {proxy} is neither an address nor a network.",
+                id="kubat.E009",
+            )
+    if settings.DEBUG and not set(settings.ALLOWED_HOSTS) <= LOCAL_HOSTS:
+        yield Error("DEBUG shows secrets: not with public ALLOWED_HOSTS.", id="kubat.E010")
+
+
+def _check_data() -> Iterator[CheckMessage]:
+    try:
+        _ = settings.SECRET_KEY  # Django raises where it is empty
+    except ImproperlyConfigured:
+        yield Error("SECRET_KEY must be set for this database.", id="kubat.E001")
+    if settings.IS_SQLITE and settings.REDIS_URL:
+        yield Warning(
+            "REDIS_URL joins several processes, and SQLite allows one.",
+            hint="Set DATABASE_URL to PostgreSQL, or leave REDIS_URL out.",
+            id="kubat.W001",
+        )
+    if not settings.IS_SQLITE:
+        size = settings.DATABASE["OPTIONS"]["pool"]["max_size"]
+        if size < settings.CSMS_GATEWAY_THREADS + OTHER_CONNECTIONS:
+            yield Error(
+                "CSMS_DATABASE_POOL_SIZE must exceed CSMS_GATEWAY_THREADS "
+                f"by {OTHER_CONNECTIONS} at least.",
+                id="kubat.E011",
+            )

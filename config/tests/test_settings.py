@@ -1,0 +1,130 @@
+"""Every setting is written down with its default, and wrong ones fail at start."""
+
+import ast
+import re
+from decimal import Decimal
+
+import environ
+import pytest
+from django.conf import settings as kubat
+
+from config.checks import POSITIVE, check_settings
+
+SOURCE = kubat.BASE_DIR / "config" / "settings.py"
+EXAMPLE = kubat.BASE_DIR / ".env.example"
+
+
+def read_settings():
+    """Return {name: (type, default)} of each `env.type("NAME", default=...)` in the settings.
+
+    The default is an AST node, because some are computed.
+    """
+    found = {}
+    for node in ast.walk(ast.parse(SOURCE.read_text())):
+        match node:
+            case ast.Call(
+                func=ast.Attribute(value=ast.Name(id="env"), attr=kind),
+                args=[ast.Constant(value=name)],
+                keywords=[ast.keyword(arg="default", value=default)],
+            ):
+                found[name] = (kind, default)
+    return found
+
+
+def read_example():
+    lines = re.findall(r"^# ([A-Z][A-Z_]+)=(.*)$", EXAMPLE.read_text(), re.MULTILINE)
+    assert len(dict(lines)) == len(lines)
+    return dict(lines)
+
+
+SETTINGS = read_settings()
+LITERAL = {
+    name: (kind, ast.literal_eval(default))
+    for name, (kind, default) in SETTINGS.items()
+    if isinstance(default, ast.Constant | ast.List)
+}
+
+
+def test_each_reading_of_the_environment_is_seen_by_these_tests():
+    calls = re.findall(r"\benv\.\w+\(", SOURCE.read_text())
+    assert len(calls) - SOURCE.read_text().count('"CSMS_TEST_DB"') + 1 == len(SETTINGS)
+
+
+def test_the_example_lists_the_settings_and_nothing_else():
+    assert set(read_example()) == set(SETTINGS)
+
+
+@pytest.mark.parametrize("name", LITERAL)
+def test_the_example_states_the_default(name, monkeypatch):
+    kind, default = LITERAL[name]
+    monkeypatch.setenv(name, read_example()[name])
+    assert getattr(environ.Env(), kind)(name) == default
+
+
+def test_a_line_of_the_example_works_when_it_is_uncommented(tmp_path, monkeypatch):
+    for name in SETTINGS:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(environ.Env, "ENVIRON", {})
+    uncommented = re.sub(r"^# ([A-Z][A-Z_]+=)", r"\1", EXAMPLE.read_text(), flags=re.MULTILINE)
+    (tmp_path / ".env").write_text(uncommented)
+    environ.Env.read_env(tmp_path / ".env")
+    assert read_example() == environ.Env.ENVIRON
+
+
+def problems():
+    return {message.id for message in check_settings(None)}
+
+
+def test_the_defaults_are_right():
+    assert problems() == set()
+
+
+@pytest.mark.parametrize("name", POSITIVE)
+def test_a_number_that_is_not_positive_is_refused(settings, name):
+    setattr(settings, name, type(getattr(settings, name))(0))
+    assert "kubat.E004" in problems()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "problem"),
+    [
+        ("SECRET_KEY", "", "kubat.E001"),
+        ("CSMS_UNKNOWN_STATIONS", "welcome", "kubat.E002"),
+        ("CSMS_MIN_HOLD", Decimal("0.005"), "kubat.E003"),
+        ("CSMS_RFID_HOLD", Decimal("0.50"), "kubat.E005"),
+        ("CSMS_CURRENCY", "som", "kubat.E006"),
+        ("CSMS_CURRENCY", "JPY", "kubat.E006"),
+        ("CSMS_TIME_ZONE", "Bishkek", "kubat.E007"),
+        ("CSMS_PHONE_REGION", "+996", "kubat.E008"),
+        ("CSMS_TRUSTED_PROXIES", ["proxy.example.org"], "kubat.E009"),
+    ],
+)
+def test_a_wrong_value_is_refused(settings, name, value, problem):
+    setattr(settings, name, value)
+    assert problems() == {problem}
+
+
+def test_proxies_are_addresses_or_networks_of_both_families(settings):
+    settings.CSMS_TRUSTED_PROXIES = ["10.0.0.1", "10.1.0.0/16", "::1", "fd00::/8"]
+    assert problems() == set()
+
+
+@pytest.mark.parametrize(
+    ("hosts", "expected"),
+    [(["localhost"], set()), (["kubat.example.org"], {"kubat.E010"}), (["*"], {"kubat.E010"})],
+)
+def test_debug_is_for_a_local_machine(settings, hosts, expected):
+    settings.DEBUG, settings.ALLOWED_HOSTS = True, hosts
+    assert problems() == expected
+
+
+def test_redis_beside_sqlite_is_pointed_out(settings):
+    settings.IS_SQLITE, settings.REDIS_URL = True, "redis://127.0.0.1"
+    assert problems() == {"kubat.W001"}
+
+
+@pytest.mark.parametrize(("size", "expected"), [(9, {"kubat.E011"}), (10, set())])
+def test_the_pool_has_a_connection_for_each_thread(settings, size, expected):
+    settings.IS_SQLITE, settings.CSMS_GATEWAY_THREADS = False, 8
+    settings.DATABASE = {"OPTIONS": {"pool": {"max_size": size}}}
+    assert problems() == expected
