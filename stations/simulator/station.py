@@ -35,7 +35,7 @@ class SimulatedStation:
     ) -> None:
         self.setup = setup
         self.memory = memory or Memory()
-        self.memory.key = self.memory.key or setup.key
+        self.memory.key = setup.key or self.memory.key
         self.report = report
         self.delivered: list[Transaction] = []
         self.refusals: list[str] = []

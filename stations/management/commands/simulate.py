@@ -1,7 +1,7 @@
 """Let simulated stations play a scenario against any OCPP 1.6 server."""
 
 import asyncio
-from argparse import ArgumentParser, RawDescriptionHelpFormatter
+from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -51,13 +51,16 @@ class Command(BaseCommand):
         what.add_argument("--timeout", type=float, help="give up after so many seconds")
         what.add_argument("--memory", type=Path, help="keep register and queue in this file")
         how = parser.add_argument_group("how it charges")
-        how.add_argument("--power-kw", type=Decimal, default=Decimal(60))
-        how.add_argument("--energy-kwh", type=Decimal, default=Decimal(60), help="a car takes it")
-        how.add_argument("--interval", type=Decimal, default=Decimal(10), help="s between samples")
-        how.add_argument(
-            "--speed", type=Decimal, default=Decimal(1), help="multiplies power, not time"
-        )
-        how.add_argument("--parking", type=float, default=0, help="s that a full car stays")
+        for option, default, text in (
+            ("--power-kw", 60, "what the station offers"),
+            ("--energy-kwh", 60, "what the car takes until it is full"),
+            ("--interval", 10, "seconds between meter samples"),
+            ("--speed", 1, "multiplies the power, and no time"),
+        ):
+            how.add_argument(
+                option, type=positive, default=default, help=f"{text} (default: %(default)s)"
+            )
+        how.add_argument("--parking", type=float, default=0, help="seconds that a full car stays")
 
     def handle(self, **options: Any) -> None:
         stations = [self._station(name, options) for name in station_ids(options)]
@@ -78,10 +81,10 @@ class Command(BaseCommand):
             station_id=station_id,
             key=options["key"],
             connectors=options["connectors"],
-            power_w=options["power_kw"] * 1000,
-            speed=options["speed"],
-            interval_s=options["interval"],
-            car_needs_wh=options["energy_kwh"] * 1000,
+            power_w=Decimal(options["power_kw"]) * 1000,
+            speed=Decimal(options["speed"]),
+            interval_s=Decimal(options["interval"]),
+            car_needs_wh=Decimal(options["energy_kwh"]) * 1000,
             parking_s=options["parking"],
         )
         memory = Memory.load(options["memory"]) if options["memory"] else Memory()
@@ -114,6 +117,17 @@ class Command(BaseCommand):
         while len(stations) > 1:
             await asyncio.sleep(SUMMARY_EVERY_S)
             self._tell(summary(stations))
+
+
+def positive(text: str) -> Decimal:
+    """Read a number above 0, as argparse wants it read."""
+    try:
+        number = Decimal(text)
+    except ArithmeticError:
+        raise ArgumentTypeError(f"{text} is not a number") from None
+    if not number.is_finite() or number <= 0:
+        raise ArgumentTypeError(f"{text} is not above 0")
+    return number
 
 
 def station_ids(options: dict[str, Any]) -> list[str]:

@@ -1,0 +1,1 @@
+"""The demonstration: one paid charge on a real server, told from outside through the API."""
