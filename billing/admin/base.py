@@ -14,7 +14,8 @@ from unfold.paginator import InfinitePaginator
 
 from ..errors import KubatError
 from . import refusal
-from .reasoned import ReasonField, button_of
+from .fields import ReasonField
+from .reasoned import button_of
 
 MAX_PAGES = 200
 

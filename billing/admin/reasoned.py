@@ -27,26 +27,18 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action as unfold_action
 from unfold.enums import ActionVariant
-from unfold.widgets import UnfoldAdminTextInputWidget
 
 from ..errors import KubatError
 from ..models import IdempotentRequest, User
 from . import refusal
 from .display import Text
+from .fields import ReasonField
 
 Admin: TypeAlias = "ModelAdmin[Any]"
 Row = TypeVar("Row", bound=Model | None)
 
 MAX_ROWS = 100
 SUBMIT = "_submit"
-
-
-class ReasonField(forms.CharField):
-    """Why: one line that is stored with what was done."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        defaults = {"label": _("Reason"), "max_length": 200, "widget": UnfoldAdminTextInputWidget}
-        super().__init__(**{**defaults, **kwargs})
 
 
 class ReasonForm(forms.Form):

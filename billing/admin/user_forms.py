@@ -12,7 +12,7 @@ from unfold.widgets import UnfoldAdminDecimalFieldWidget
 from ..models import User
 from ..money import to_major, to_minor
 from ..phone import to_e164
-from .reasoned import ReasonField
+from .fields import ReasonField
 
 
 class LogInForm(AuthenticationForm):

@@ -7,6 +7,8 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
+from ..money import to_text
+
 
 class Account(models.Model):
     """One side of the books. Its balance is derived from transfers; `reconcile` proves it.
@@ -136,7 +138,7 @@ class Transfer(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_kind_display()} {self.amount_minor} ({self.get_code_display()})"
+        return f"{self.get_code_display()} {to_text(self.amount_minor)} ({self.get_kind_display()})"
 
     def balance_change(self, account: Account) -> int:
         """By how much this moved an account's balance: these add up to the balance (P2)."""

@@ -7,6 +7,8 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from ..money import to_text
+
 
 class Payment(models.Model):
     """One top-up, from its request to the credit of the balance."""
@@ -47,4 +49,4 @@ class Payment(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.provider} {self.amount_minor} {self.status}"
+        return f"{self.provider} {to_text(self.amount_minor)} {self.status}"

@@ -171,7 +171,7 @@ class ChargingSession(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.station_id} {self.status} {self.requested_at:%Y-%m-%d %H:%M}"
+        return f"{str(self.pk)[:8]} {self.status} {self.requested_at:%Y-%m-%d %H:%M}"
 
     @property
     def is_open(self) -> bool:

@@ -12,10 +12,10 @@ from unfold.widgets import (
     UnfoldAdminDecimalFieldWidget,
     UnfoldAdminIntegerFieldWidget,
     UnfoldAdminSplitDateTimeWidget,
-    UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
 )
 
+from billing.admin.fields import JsonField
 from billing.admin.reasoned import ReasonForm
 
 from ..models import Site, Station, TariffAssignment
@@ -55,11 +55,11 @@ class OfferForm(ReasonForm):
         initial=Decimal(0),
         widget=UnfoldAdminDecimalFieldWidget,
     )
-    elements = forms.JSONField(
+    elements = JsonField(
+        kind=list,
         label=_("Elements"),
         help_text=_("A list as in OCPI 2.2.1 §11.4.6, prices without tax."),
         required=False,
-        widget=UnfoldAdminTextareaWidget,
     )
     parking_grace_s = forms.IntegerField(
         label=_("Free parking in seconds"),
@@ -87,12 +87,6 @@ class OfferForm(ReasonForm):
         values = super().clean() or self.cleaned_data
         values["offer"] = cast(Offer, {name: values[name] for name in self.named if name in values})
         return values
-
-    def clean_elements(self) -> list[Any]:
-        elements = self.cleaned_data["elements"] or []
-        if not isinstance(elements, list):
-            raise forms.ValidationError(_("A list is required."))
-        return elements
 
 
 class AssignForm(OfferForm):

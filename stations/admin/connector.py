@@ -1,6 +1,8 @@
 """Connectors and what they reported: read-only, for only the station knows its state."""
 
 from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 
 from billing.admin.base import DiaryAdmin, ReadOnlyAdmin, RecordInline
@@ -13,6 +15,10 @@ class ConnectorInline(RecordInline):
     model = Connector
     fields = readonly_fields = ("connector_id", "status", "error_code", "status_at")
     show_change_link = True
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Connector]:
+        connectors: QuerySet[Connector] = super().get_queryset(request)
+        return connectors.select_related("station").order_by("connector_id")
 
 
 @admin.register(Connector)

@@ -21,10 +21,11 @@ from sessions_app.models import ChargingSession, SessionStatus
 from sessions_app.services.start import request_start
 
 from .. import keys, registry
+from ..gateway.schemas import check_request
 from ..models import Command, Connector, Frame, Station
 from ..registry import StationFacts
 from .connector import ConnectorInline
-from .station_forms import ConnectorForm, ResetForm, StartForm, StationForm
+from .station_forms import ConnectorForm, ResetForm, SendForm, StartForm, StationForm
 
 SAID_BY_STAFF = (
     "name",
@@ -97,15 +98,14 @@ class StationAdmin(SelfRecordedAdmin):
     inlines = (ConnectorInline,)
     actions = ("reset", "enable", "disable", "approve")
     actions_detail = (
+        "approve",
         "start",
         "unlock",
         "reset",
-        "enable",
-        "disable",
-        "approve",
-        "reject",
-        "rotate_key",
-        "remove",
+        {
+            "title": _("More"),
+            "items": ["send", "enable", "disable", "reject", "rotate_key", "remove"],
+        },
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Station]:
@@ -200,6 +200,18 @@ class StationAdmin(SelfRecordedAdmin):
     )
     def reset(self, act: Act[Station]) -> Done:
         return _ask(act, "Reset", {"type": act.values["type"]})
+
+    @reasoned(
+        label=_("Send a call"),
+        permission="stations.add_command",
+        form=SendForm,
+        is_offered=lambda station: station.is_online,
+        icon="send",
+    )
+    def send(self, act: Act[Station]) -> Done:
+        action, payload = act.values["action"], act.values["payload"]
+        check_request(act.row.subprotocol, action, payload)
+        return _ask(act, action, payload)
 
     @reasoned(
         label=_("Put on sale"),

@@ -16,6 +16,7 @@ from unfold.widgets import (
 )
 
 from billing.admin.base import ReasonedModelForm
+from billing.admin.fields import JsonField
 from billing.admin.reasoned import ReasonForm
 from billing.models import User
 from billing.money import to_minor
@@ -84,6 +85,18 @@ class ResetForm(ReasonForm):
         choices=[("Soft", _("soft: ends charges first")), ("Hard", _("hard: at once"))],
         widget=UnfoldAdminSelectWidget,
     )
+
+
+class SendForm(ReasonForm):
+    """Any call of OCPP, as it goes over the wire."""
+
+    action = forms.CharField(
+        label=_("Action"),
+        help_text=_("As OCPP spells it, e.g. ChangeAvailability."),
+        max_length=50,
+        widget=UnfoldAdminTextInputWidget,
+    )
+    payload = JsonField(kind=dict, label=_("Payload"), required=False, initial=dict)
 
 
 class ConnectorForm(ReasonForm):

@@ -199,7 +199,7 @@ class Connector(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.station_id}/{self.connector_id}"
+        return f"{self.station}/{self.connector_id}"
 
 
 class ConnectorStatus(models.Model):
