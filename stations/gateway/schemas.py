@@ -26,6 +26,40 @@ from ..errors import PayloadInvalid
 DEFAULT = "ocpp1.6"
 RESPONSE = "Response"
 PACKAGES = {"ocpp1.6": "ocpp.v16.schemas"}
+CALLS = {
+    "ocpp1.6": frozenset(
+        [
+            "CancelReservation",
+            "ChangeAvailability",
+            "ChangeConfiguration",
+            "ClearCache",
+            "ClearChargingProfile",
+            "DataTransfer",
+            "GetCompositeSchedule",
+            "GetConfiguration",
+            "GetDiagnostics",
+            "GetLocalListVersion",
+            "RemoteStartTransaction",
+            "RemoteStopTransaction",
+            "ReserveNow",
+            "Reset",
+            "SendLocalList",
+            "SetChargingProfile",
+            "TriggerMessage",
+            "UnlockConnector",
+            "UpdateFirmware",
+            "CertificateSigned",
+            "DeleteCertificate",
+            "ExtendedTriggerMessage",
+            "GetInstalledCertificateIds",
+            "GetLog",
+            "InstallCertificate",
+            "SignedUpdateFirmware",
+        ]
+    )
+}
+"""What a central system asks (OCPP 1.6 §5 and its security extension §5); the rest are answers
+and what stations ask."""
 MAX_DESCRIPTION = 255
 _Kind = jsonschema_rs.ValidationErrorKind
 ERRORS: tuple[tuple[tuple[type, ...], type[OCPPError]], ...] = (
@@ -50,8 +84,10 @@ def check_request(subprotocol: str, action: str, payload: dict[str, Any]) -> Non
     A station that never connected has no subprotocol yet; it is asked in OCPP 1.6.
     """
     subprotocol = subprotocol or DEFAULT
-    if not is_known(subprotocol, action):
-        raise PayloadInvalid(fields={"action": [f"{action} is no action of {subprotocol}."]})
+    if action not in CALLS[subprotocol]:
+        raise PayloadInvalid(
+            fields={"action": [f"{action} is no call to an {subprotocol} station."]}
+        )
     breach = request_breach(subprotocol, action, payload)
     if breach is not None:
         raise PayloadInvalid(fields={"payload": [breach.description]})

@@ -6,6 +6,7 @@ InternalError even where the station must keep its message; so frames come here 
 """
 
 import hashlib
+import json
 import logging
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
@@ -297,7 +298,7 @@ def _refuse_start(*, station: Station) -> StartVerdict:
 def _keep_unreadable(*, station: Station, kind: Orphan.Kind, call: wire.Call, cause: str) -> None:
     """One row a message: its resend has another message id and is the same message."""
     frame = mask_text(call.text[:KEPT_CHARS])
-    body = call.text.replace(call.id, "", 1)
+    body = call.text.replace(json.dumps(call.id), "", 1)
     orphans.keep_unreadable(
         station,
         kind,

@@ -1,0 +1,180 @@
+"""OCPP 1.6 payloads as facts: exact payloads in, exact facts out. Pure."""
+
+import datetime as dt
+import uuid
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from ocpp.exceptions import PropertyConstraintViolationError
+
+from sessions_app.facts import Sample, Started, Stopped
+from stations.gateway.v16 import facts, meter
+from stations.gateway.v16.values import decimal, integer, moment
+
+NOW = dt.datetime(2026, 11, 24, 6, tzinfo=dt.UTC)
+AT = "2026-11-24T06:00:00Z"
+
+
+def sampled(*values, at=AT):
+    return {"meterValue": [{"timestamp": at, "sampledValue": list(values)}]}
+
+
+def only(*values):
+    """The one sample that these values make."""
+    (sample,) = meter.read(sampled(*values), "meterValue")
+    return sample
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2026-11-24T06:00:00Z", NOW),
+        ("2026-11-24T06:00:00.000Z", NOW),
+        ("2026-11-24T06:00:00", NOW),
+        ("2026-11-24 06:00:00Z", NOW),
+        ("2026-11-24T12:00:00+06:00", NOW),
+        ("2026-11-24T12:00:00+0600", NOW),
+        ("2026-11-24T00:30:00-05:30", NOW),
+        ("2026-11-24T06:00:00.1234567Z", NOW.replace(microsecond=123456)),
+        ("1970-01-01T00:00:00Z", dt.datetime(1970, 1, 1, tzinfo=dt.UTC)),
+    ],
+)
+def test_times_are_read(text, expected):
+    assert moment(text) == expected
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "yesterday",
+        "2026-02-30T00:00:00Z",
+        "2026-13-01T00:00:00Z",
+        "2026-11-24T25:00:00Z",
+        "2026-11-24",
+        "0001-01-01T00:00:00+23:00",
+        "9999-12-31T23:59:59-23:00",
+        "2026-11-24T06:00:00+99:00",
+        "",
+        None,
+        1700000000,
+        ["2026-11-24T06:00:00Z"],
+    ],
+)
+def test_what_is_no_time_is_not_taken_for_one(value):
+    assert moment(value) is None
+
+
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "1e400", "much", "", None, True, [1], {}])
+def test_what_is_no_number_is_not_taken_for_one(value):
+    assert decimal(value) is None
+    assert integer({"n": value}, "n") is None
+
+
+@given(st.integers(-(10**12) + 1, 10**12 - 1), st.integers(0, 6))
+def test_numbers_keep_every_digit(units, places):
+    number = Decimal(units).scaleb(-places)
+    assert decimal(f"{number:f}") == number
+
+
+def test_started():
+    payload = {"connectorId": 1, "idTag": "A", "meterStart": 7, "timestamp": AT, "reservationId": 3}
+    assert facts.started(payload, NOW) == Started(1, "A", Decimal(7), NOW, NOW, 3)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"timestamp": "x"}, {"connectorId": -1}, {"connectorId": 10**9}, {"idTag": None}]
+)
+def test_a_start_without_its_facts_is_unreadable(changes):
+    payload = {"connectorId": 1, "idTag": "A", "meterStart": 7, "timestamp": AT, **changes}
+    with pytest.raises(PropertyConstraintViolationError):
+        facts.started(payload, NOW)
+
+
+def test_a_stop_keeps_what_can_be_read():
+    assert facts.stopped({"transactionId": 5, "meterStop": "x", "timestamp": "x"}, NOW) == Stopped(
+        5, None, None, NOW
+    )
+
+
+@given(
+    st.recursive(
+        st.none() | st.integers() | st.text(),
+        lambda x: (
+            st.lists(x)
+            | st.dictionaries(
+                st.sampled_from(
+                    ["meterValue", "transactionData", "timestamp", "sampledValue", "value", "unit"]
+                ),
+                x,
+            )
+        ),
+    )
+)
+def test_no_payload_breaks_the_reader(value):
+    payload = value if isinstance(value, dict) else {"transactionData": value, "timestamp": value}
+    facts.stopped(payload, NOW)
+    meter.read({"meterValue": [payload]}, "meterValue")
+
+
+def test_a_plain_value_is_a_register_in_wh():
+    assert only({"value": "21.18"}) == Sample(NOW, Decimal("21.18"), context="Sample.Periodic")
+
+
+def test_units_become_wh_and_w():
+    sample = only(
+        {"value": "1.2345", "unit": "kWh", "context": "Transaction.Begin"},
+        {"value": "7.4", "unit": "kW", "measurand": "Power.Active.Import"},
+        {"value": "55", "unit": "Percent", "measurand": "SoC"},
+        {"value": "31", "unit": "Celcius", "measurand": "Temperature"},
+    )
+    assert sample == Sample(
+        NOW, Decimal("1234.5"), Decimal("7400"), Decimal(55), "Transaction.Begin"
+    )
+
+
+def test_phases_are_summed_where_there_is_no_total():
+    phases = [{"value": "100", "phase": phase} for phase in ("L1", "L2", "L3")]
+    assert only(*phases).register_wh == 300
+    assert only(*phases, {"value": "290"}).register_wh == 290
+    to_neutral = [{"value": "50", "phase": phase} for phase in ("L1-N", "L2-N", "L3-N")]
+    assert only(*to_neutral).register_wh == 150
+    assert only(*phases, *to_neutral).register_wh == 300
+
+
+def test_the_outlet_is_what_the_driver_pays():
+    inlet = {"value": "110", "location": "Inlet"}
+    assert only(inlet, {"value": "100", "location": "Outlet"}).register_wh == 100
+    assert only(inlet).register_wh == 110
+
+
+def test_a_meter_that_is_wired_the_other_way_is_read_and_flagged():
+    sample = only({"value": "100", "measurand": "Energy.Active.Export.Register"})
+    assert (sample.register_wh, sample.flags) == (100, ("export_register",))
+
+
+def test_a_bad_value_is_flagged_and_loses_no_other():
+    sample = only({"value": "x"}, {"value": "7", "measurand": "Power.Active.Import"})
+    assert (sample.register_wh, sample.power_w, sample.flags) == (None, 7, ("unreadable",))
+
+
+def test_signed_values_are_no_numbers():
+    sample = only({"value": "A" * 5000, "format": "SignedData"}, {"value": "5"})
+    assert (sample.register_wh, sample.flags) == (5, ("signed",))
+
+
+def test_numbers_for_strings_are_read():
+    assert only({"value": 21.18}).register_wh == Decimal("21.18")
+
+
+def test_empty_and_unused_values_make_no_sample():
+    assert meter.read(sampled(), "meterValue") == ()
+    assert meter.read(sampled({"value": "230", "measurand": "Voltage"}), "meterValue") == ()
+
+
+def test_transaction_0_is_passed_on_and_a_broken_connector_does_no_harm():
+    fact = facts.metered({"connectorId": 1, "transactionId": 0, **sampled()}, NOW, uuid.uuid4())
+    assert (fact.connector_id, fact.transaction_id) == (1, 0)
+    fact = facts.metered({"connectorId": "x", "transactionId": 4}, NOW, uuid.uuid4())
+    assert (fact.connector_id, fact.transaction_id) == (0, 4)
