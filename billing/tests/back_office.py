@@ -22,3 +22,15 @@ def told(answer):
 
 def errors_of(answer):
     return answer.context["form"].errors
+
+
+def values_of(client, address):
+    """What a browser would send back from a form that nobody has touched."""
+    context = client.get(address).context
+    formsets = [inline.formset.management_form for inline in context["inline_admin_formsets"]]
+    return {
+        form.add_prefix(name): form[name].value()
+        for form in (context["adminform"].form, *formsets)
+        for name in form.fields
+        if form[name].value() is not None
+    }
