@@ -11,9 +11,9 @@ from ..money import Minor, to_text
 class Line:
     """One line of a bill. Everything is gross: `amount` contains `tax`, `unit_price` its VAT.
 
-    `amount` is `quantity` times `unit_price`, rounded half up once. Hours are computed from
-    microseconds and shown with at most six decimals. `vat_percent` is None where rates mix, in
-    the lines that a least or a most price adds.
+    `amount` is the exact quantity times `unit_price`, rounded half up once; `quantity` shows it
+    with at most six decimals. `vat_percent` is None where rates mix, in the lines that a least
+    or a most price adds.
     """
 
     type: str  # ENERGY, TIME, PARKING_TIME, FLAT, MIN_PRICE, MAX_PRICE

@@ -3,16 +3,16 @@
 import datetime as dt
 import zoneinfo
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from itertools import pairwise
 
 from ..energy import Wh
-from ..money import Minor
+from ..money import Minor, round_minor
 from .periods import MICROSECOND
 from .rates import Rates
-from .tally import UNITS, amount_of
+from .tally import UNITS, amount_of, step_of
 from .terms import Component, Dimension, Terms
 
 HORIZON = dt.timedelta(hours=24)
@@ -91,6 +91,11 @@ def _ceiling_of_duration(reach: "_Reach", duration: dt.timedelta) -> Minor | Non
     return reach.cost(energy_wh=energy_wh, occupied_us=us)
 
 
+_Share = tuple[int, set[Component]]
+"""A count of Wh, microseconds or sessions, and the components that can price it."""
+_LineKey = tuple[Decimal, Decimal]
+
+
 @dataclass(frozen=True, slots=True)
 class _Reach:
     """The components that a charge can meet: by dimension, and for energy by band of energy.
@@ -150,27 +155,31 @@ class _Reach:
         return Minor(total)
 
     def _energy_cost(self, energy_wh: int) -> int:
-        """Each band at its highest price; what a step adds at the highest of all."""
+        """The lesser of two sums that no session of this energy passes.
+
+        One takes each band at its highest price, and one step more at the highest of all; the
+        other takes the whole, rounded up to a step, at the highest price of all.
+        """
         edges = [*(band for band in self.bands if band < energy_wh), energy_wh]
-        met = set().union(*self.energy[: len(edges) - 1])
-        exact = sum(
-            (
-                max((amount_of(one, high - low) for one in components), default=Decimal(0))
-                for (low, high), components in zip(pairwise(edges), self.energy, strict=False)
-            ),
-            start=Decimal(0),
-        )
-        stepped = max((_rounded_up(one, energy_wh) for one in met), default=energy_wh)
-        added = max((amount_of(one, stepped - energy_wh) for one in met), default=Decimal(0))
-        return _rounded(exact + added, met)
+        shares = [
+            (high - low, components)
+            for (low, high), components in zip(pairwise(edges), self.energy, strict=False)
+            if components
+        ]
+        met = set().union(*(components for _, components in shares))
+        if not met:
+            return 0
+        step = max(step_of(one) for one in met)
+        stepped = max(_rounded_up(one, energy_wh) for one in met)
+        by_band = [*shares, (step, met)] if step else shares
+        return min(_most_of(by_band), _most_of([(stepped, met)]))
 
     def _occupied_cost(self, us: int) -> int:
         charging, parking = self.others["TIME"], self.others["PARKING_TIME"]
         if not (charging and parking):
             return _highest(charging | parking, us)
         met = charging | parking
-        step = max(_step(one) for one in met)
-        return _rounded(max(amount_of(one, us + step) for one in met), met)
+        return _most_of([(us + max(step_of(one) for one in met), met)])
 
 
 def _met(rates: Rates, band: int, max_power_w: int | None) -> Iterator[Component]:
@@ -186,23 +195,48 @@ def _highest(components: set[Component], count: int) -> int:
     """The most that a count can cost, its steps rounded up by any of the components."""
     if not (components and count):
         return 0
-    stepped = max(_rounded_up(one, count) for one in components)
-    return _rounded(max(amount_of(one, stepped) for one in components), components)
-
-
-def _step(component: Component) -> int:
-    return 0 if component.type == "FLAT" else component.step_size * UNITS[component.type].step
+    return _most_of([(max(_rounded_up(one, count) for one in components), components)])
 
 
 def _rounded_up(component: Component, count: int) -> int:
-    step = _step(component)
+    step = step_of(component)
     return count + (-count % step if step else 0)
 
 
-def _rounded(exact: Decimal, components: Iterable[Component]) -> int:
-    """The most that the lines of these components can sum to: each may round up by a half.
+def _most_of(shares: list[_Share]) -> int:
+    """The most that lines can sum to where each share is sold at any of its own prices."""
+    if all(len({_line_of(one) for one in components}) == 1 for _, components in shares):
+        return _sum_of_known_lines(shares)
+    exact = sum(
+        (max(amount_of(one, count) for one in components) for count, components in shares),
+        Decimal(0),
+    )
+    return int((exact + _most_rounding(shares)).to_integral_value(ROUND_FLOOR))
 
-    For one line that is rounding half up.
+
+def _sum_of_known_lines(shares: list[_Share]) -> int:
+    lines: dict[_LineKey, Decimal] = {}
+    for count, components in shares:
+        one = next(iter(components))
+        lines[_line_of(one)] = lines.get(_line_of(one), Decimal(0)) + amount_of(one, count)
+    return sum(round_minor(amount) for amount in lines.values())
+
+
+def _most_rounding(shares: list[_Share]) -> Decimal:
+    """What rounding can add to the sum.
+
+    The line with the dearest price of a share can round up by a half. Any other must first come
+    to a half to gain one, and gives up the dearest price for that half: together it gains at
+    most 1 - dearest / (2 * its own).
     """
-    lines = {(one.type, one.unit_price, one.vat_percent) for one in components if one.unit_price}
-    return int((exact + Decimal(len(lines)) / 2).to_integral_value(ROUND_FLOOR))
+    gains: dict[_LineKey, Decimal] = {}
+    for _, components in shares:
+        dearest = max(one.unit_price for one in components)
+        for one in components:
+            gain = 1 - dearest / (2 * one.unit_price) if one.unit_price else Decimal(0)
+            gains[_line_of(one)] = max(gains.get(_line_of(one), Decimal(0)), gain)
+    return sum(gains.values(), Decimal(0))
+
+
+def _line_of(component: Component) -> _LineKey:
+    return component.unit_price, component.vat_percent

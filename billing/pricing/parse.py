@@ -2,12 +2,12 @@
 
 import datetime as dt
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from ..errors import Invalid
-from ..money import Minor, round_minor, to_minor
+from ..money import round_minor, to_minor
 from .terms import DIMENSIONS, Component, Dimension, Element, PriceBound, Restrictions, Terms
 
 MAX_ELEMENTS = 64
@@ -82,18 +82,27 @@ class _Problems:
 class _Object:
     """A JSON object, read field by field: what is wrong is noted, and what is left is unknown."""
 
-    def __init__(self, raw: object, path: str, problems: _Problems) -> None:
+    def __init__(self, raw: Mapping[str, Any], path: str, problems: _Problems) -> None:
         self._path = path
         self._problems = problems
-        self._left: dict[str, Any] = dict(raw) if isinstance(raw, Mapping) else {}
-        if not isinstance(raw, Mapping):
-            problems.note(path, "Must be an object.")
+        self._left = dict(raw)
+
+    @classmethod
+    def read(cls, raw: object, path: str, problems: _Problems) -> "_Object | None":
+        """The object to read, or None when it is none, which is noted."""
+        if isinstance(raw, Mapping):
+            return cls(raw, path, problems)
+        problems.note(path, "Must be an object.")
+        return None
 
     def path(self, name: str) -> str:
         return f"{self._path}.{name}" if self._path else name
 
     def note(self, name: str, sentence: str) -> None:
         self._problems.note(self.path(name), sentence)
+
+    def has(self, name: str) -> bool:
+        return self._left.get(name) is not None
 
     def take(self, name: str) -> Any:
         return self._left.pop(name, None)
@@ -171,11 +180,14 @@ def _elements(raw: object, problems: _Problems) -> tuple[Element, ...]:
     if len(raw) > MAX_ELEMENTS:
         problems.note("elements", f"Must have at most {MAX_ELEMENTS} entries.")
         return ()
-    return tuple(_element(one, f"elements.{i}", problems) for i, one in enumerate(raw))
+    read = [_element(one, f"elements.{i}", problems) for i, one in enumerate(raw)]
+    return tuple(one for one in read if one is not None)
 
 
-def _element(raw: object, path: str, problems: _Problems) -> Element:
-    fields = _Object(raw, path, problems)
+def _element(raw: object, path: str, problems: _Problems) -> Element | None:
+    fields = _Object.read(raw, path, problems)
+    if fields is None:
+        return None
     components = fields.take("price_components")
     restrictions = fields.take("restrictions")
     fields.finish()
@@ -193,11 +205,13 @@ def _element(raw: object, path: str, problems: _Problems) -> Element:
 
 
 def _component(raw: object, path: str, problems: _Problems) -> Component | None:
-    fields = _Object(raw, path, problems)
+    fields = _Object.read(raw, path, problems)
+    if fields is None:
+        return None
     kind = _dimension(fields)
-    price = fields.number("price", decimals=PRICE_DECIMALS, most=MAX_PRICE)
-    if price is None and isinstance(raw, Mapping) and raw.get("price") is None:
+    if not fields.has("price"):
         fields.note("price", "Is required.")
+    price = fields.number("price", decimals=PRICE_DECIMALS, most=MAX_PRICE)
     vat = fields.number("vat", decimals=4, most=Decimal(100)) or Decimal(0)
     step = fields.whole("step_size", most=MAX_STEP)
     fields.finish()
@@ -216,7 +230,9 @@ def _dimension(fields: _Object) -> Dimension | None:
 
 
 def _restrictions(raw: object, path: str, problems: _Problems) -> Restrictions | None:
-    fields = _Object(raw, path, problems)
+    fields = _Object.read(raw, path, problems)
+    if fields is None:
+        return None
     for name in ("min_current", "max_current"):
         if fields.take(name) is not None:
             fields.note(name, "Restrictions by current are not supported.")
@@ -255,20 +271,17 @@ def _is_reservation(fields: _Object) -> bool:
     return raw is not None
 
 
-def _bound(
-    raw: object, path: str, rates: Iterable[Decimal], problems: _Problems
-) -> PriceBound | None:
-    if raw is None:
+def _bound(raw: object, path: str, rates: set[Decimal], problems: _Problems) -> PriceBound | None:
+    fields = _Object.read(raw, path, problems) if raw is not None else None
+    if fields is None:
         return None
-    fields = _Object(raw, path, problems)
     excl = fields.number("excl_vat", decimals=2, most=MAX_PRICE)
     incl = fields.number("incl_vat", decimals=2, most=MAX_PRICE)
     fields.finish()
-    net, gross = (None if one is None else to_minor(one) for one in (excl, incl))
-    if net is None and gross is None:
+    if excl is None and incl is None:
         problems.note(path, "Must have excl_vat or incl_vat.")
         return None
-    bound = _completed(net, gross, set(rates) or {Decimal(0)})
+    bound = _completed(excl, incl, rates or {Decimal(0)})
     if bound is None:
         problems.note(path, "Must have excl_vat and incl_vat, because the tax rates differ.")
     elif bound.excl_vat > bound.incl_vat:
@@ -276,13 +289,16 @@ def _bound(
     return bound
 
 
-def _completed(net: Minor | None, gross: Minor | None, rates: set[Decimal]) -> PriceBound | None:
-    if net is not None and gross is not None:
-        return PriceBound(net, gross)
+def _completed(
+    excl: Decimal | None, incl: Decimal | None, rates: set[Decimal]
+) -> PriceBound | None:
+    """Both amounts, the missing one by the only tax rate; None when there are several."""
+    if excl is not None and incl is not None:
+        return PriceBound(to_minor(excl), to_minor(incl))
     if len(rates) > 1:
         return None
-    factor = (100 + rates.pop()) / Decimal(100)
-    if gross is None:
-        assert net is not None
-        return PriceBound(net, round_minor(net * factor))
-    return PriceBound(round_minor(gross / factor), gross)
+    (rate,) = rates
+    factor = 1 + rate / 100
+    net = excl if excl is not None else (incl or Decimal(0)) / factor
+    gross = incl if incl is not None else net * factor
+    return PriceBound(round_minor(net * 100), round_minor(gross * 100))

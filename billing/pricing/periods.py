@@ -4,21 +4,23 @@ import datetime as dt
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from itertools import pairwise
 from typing import Literal, NamedTuple
 
 from ..energy import Wh
 from ..errors import Invalid
 from .rates import Rates
+from .terms import Share
 
 State = Literal["charging", "parking"]
 MICROSECOND = dt.timedelta(microseconds=1)
-_POWER_SCALE = 3_600_000_000  # microseconds an hour
+US_AN_HOUR = 3_600_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """A stretch of one session: aware UTC times, energy in Wh, mean power in W if known.
+    """A stretch of one session: aware times, energy in Wh, mean power in W if known.
 
     Without a stated power it is the mean of the period's own energy.
     """
@@ -35,73 +37,83 @@ class Segment(NamedTuple):
 
     start: dt.datetime
     duration_us: int
-    energy_wh: int
-    before_wh: int
+    energy_wh: Share
+    before_wh: Share
     power_w: int | None
     state: State
 
 
-def check(periods: Sequence[Period]) -> None:
-    """Refuse periods that run backwards, overlap or give energy back. Raises Invalid."""
-    backwards = any(period.end < period.start for period in periods)
-    overlap = any(second.start < first.end for first, second in pairwise(periods))
-    if backwards or overlap or any(period.energy_wh < 0 for period in periods):
+def in_utc(periods: Sequence[Period]) -> Sequence[Period]:
+    """Periods with their times in UTC, where differences are durations. Raises Invalid.
+
+    Refuses periods that run backwards, overlap or give energy back.
+    """
+    if any(one.start.tzinfo is not dt.UTC or one.end.tzinfo is not dt.UTC for one in periods):
+        periods = [
+            replace(one, start=one.start.astimezone(dt.UTC), end=one.end.astimezone(dt.UTC))
+            for one in periods
+        ]
+    backwards = any(one.end < one.start or one.energy_wh < 0 for one in periods)
+    if backwards or any(second.start < first.end for first, second in pairwise(periods)):
         raise Invalid(
-            fields={"periods": ["Must be in order of time, not overlap, and deliver energy."]}
+            fields={"periods": ["Must be in order of time, not overlap, and not give energy back."]}
         )
+    return periods
 
 
 def cut(periods: Iterable[Period], rates: Rates) -> Iterator[Segment]:
     """Cut periods so that one set of prices applies to each segment.
 
-    Energy is spread evenly over a period; its share at a cut is rounded half up to Wh, and the
-    shares add up to the whole.
+    Energy is spread evenly over a period.
     """
-    before_wh = 0
+    before_wh: Share = 0
     for period in periods:
-        power_w = _power_w(period)
-        for part in _at_moments(period, rates.moments):
-            yield from _at_energies(part, before_wh, power_w, rates.energies)
-            before_wh += part.energy_wh
+        whole = _whole(period, before_wh)
+        for part in _at_moments(whole, period.end, rates.moments):
+            yield from _at_energies(part, rates.energies)
+        before_wh += period.energy_wh
 
 
-def _power_w(period: Period) -> int | None:
-    if period.power_w is not None or period.end == period.start:
-        return period.power_w
-    return period.energy_wh * _POWER_SCALE // ((period.end - period.start) // MICROSECOND)
+def _whole(period: Period, before_wh: Share) -> Segment:
+    us = (period.end - period.start) // MICROSECOND
+    power_w = period.power_w
+    if power_w is None and us:
+        power_w = period.energy_wh * US_AN_HOUR // us
+    return Segment(period.start, us, period.energy_wh, before_wh, power_w, period.state)
 
 
-def _at_moments(period: Period, moments: list[dt.datetime]) -> Iterator[Period]:
-    first, last = bisect_right(moments, period.start), bisect_left(moments, period.end)
+def _at_moments(whole: Segment, end: dt.datetime, moments: list[dt.datetime]) -> Iterator[Segment]:
+    first, last = bisect_right(moments, whole.start), bisect_left(moments, end)
     if first >= last:
-        yield period
+        yield whole
         return
-    edges = [period.start, *moments[first:last], period.end]
-    totals = [_share(period, edge) for edge in edges]
-    for (start, end), (before, after) in zip(pairwise(edges), pairwise(totals), strict=True):
-        yield replace(period, start=start, end=end, energy_wh=Wh(after - before))
+    inside = [(moment - whole.start) // MICROSECOND for moment in moments[first:last]]
+    for start_us, end_us in pairwise([0, *inside, whole.duration_us]):
+        passed_wh = Fraction(whole.energy_wh * start_us, whole.duration_us)
+        yield whole._replace(
+            start=whole.start + start_us * MICROSECOND,
+            duration_us=end_us - start_us,
+            energy_wh=Fraction(whole.energy_wh * (end_us - start_us), whole.duration_us),
+            before_wh=whole.before_wh + passed_wh,
+        )
 
 
-def _share(period: Period, until: dt.datetime) -> int:
-    """The energy of a period until a moment in it, rounded half up."""
-    whole = (period.end - period.start) // MICROSECOND
-    part = (until - period.start) // MICROSECOND
-    return (2 * period.energy_wh * part + whole) // (2 * whole)
-
-
-def _at_energies(
-    period: Period, before_wh: int, power_w: int | None, energies: list[int]
-) -> Iterator[Segment]:
-    duration = period.end - period.start
-    total = period.energy_wh
-    first, last = bisect_right(energies, before_wh), bisect_left(energies, before_wh + total)
+def _at_energies(part: Segment, energies: list[int]) -> Iterator[Segment]:
+    after_wh = part.before_wh + part.energy_wh
+    first, last = bisect_right(energies, part.before_wh), bisect_left(energies, after_wh)
     if first >= last:
-        us = duration // MICROSECOND
-        yield Segment(period.start, us, total, before_wh, power_w, period.state)
+        yield part
         return
-    edges = [before_wh, *energies[first:last], before_wh + total]
-    for low, high in pairwise(edges):
-        start = duration * (low - before_wh) // total
-        end = duration * (high - before_wh) // total
-        us = (end - start) // MICROSECOND
-        yield Segment(period.start + start, us, high - low, low, power_w, period.state)
+    for low, high in pairwise([part.before_wh, *energies[first:last], after_wh]):
+        start_us = _us_until(part, low)
+        yield part._replace(
+            start=part.start + start_us * MICROSECOND,
+            duration_us=_us_until(part, high) - start_us,
+            energy_wh=high - low,
+            before_wh=low,
+        )
+
+
+def _us_until(part: Segment, energy_wh: Share) -> int:
+    """When the session's energy passes this, in microseconds from the start of the part."""
+    return int(part.duration_us * (energy_wh - part.before_wh) / Fraction(part.energy_wh))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from .local_time import clock_moments
-from .terms import DIMENSIONS, Component, Dimension, Moment, Restrictions, Terms
+from .terms import DIMENSIONS, Component, Dimension, Moment, Restrictions, Share, Terms
 
 Candidates = tuple[tuple[Restrictions | None, Component], ...]
 
@@ -45,7 +45,7 @@ class Rates:
         )
 
     def at(
-        self, moment: dt.datetime, energy_wh: int, power_w: int | None
+        self, moment: dt.datetime, energy_wh: Share, power_w: int | None
     ) -> dict[Dimension, Component]:
         """The component of each dimension that applies: its first whose restrictions match."""
         conditions = Moment(moment.astimezone(self.zone), moment - self.start, energy_wh, power_w)

@@ -9,13 +9,16 @@ from typing import NamedTuple
 
 from ..money import Minor, round_minor, to_major
 from .bill import Bill, Line, number_text
-from .periods import Period, Segment, check, cut
+from .periods import US_AN_HOUR, Period, Segment, cut, in_utc
 from .rates import Rates
-from .terms import DIMENSIONS, Component, Dimension, PriceBound, Terms
+from .terms import DIMENSIONS, Component, Dimension, PriceBound, Share, Terms
 
 
 class Unit(NamedTuple):
-    """How a dimension is counted: `size` counts are one priced unit, `step` counts one step."""
+    """How a dimension is counted: `size` counts are one priced unit, `step` counts one step.
+
+    A quantity is shown with `decimals`, or with up to six where that says it better.
+    """
 
     name: str
     size: int
@@ -23,12 +26,12 @@ class Unit(NamedTuple):
     decimals: int
 
 
-_HOUR = Unit("h", 3_600_000_000, 1_000_000, 6)
+_HOUR = Unit("h", US_AN_HOUR, 1_000_000, 2)
 UNITS: dict[Dimension, Unit] = {
     "ENERGY": Unit("kWh", 1000, 1, 3),
     "TIME": _HOUR,
     "PARKING_TIME": _HOUR,
-    "FLAT": Unit("session", 1, 1, 0),
+    "FLAT": Unit("session", 1, 0, 0),
 }
 
 
@@ -40,7 +43,7 @@ def price(terms: Terms, periods: Sequence[Period], zone: zoneinfo.ZoneInfo) -> B
     """
     if not periods:
         return Bill(terms.currency)
-    check(periods)
+    periods = in_utc(periods)
     rates = Rates.of(terms, periods[0].start, periods[-1].end, zone)
     tally = _Tally(terms.parking_grace_s * _HOUR.step)
     regions: dict[tuple[int, int, int], _Region] = {}
@@ -56,9 +59,18 @@ def price(terms: Terms, periods: Sequence[Period], zone: zoneinfo.ZoneInfo) -> B
     return Bill(terms.currency, lines + tuple(_adjustments(terms, lines)))
 
 
-def amount_of(component: Component, count: int) -> Decimal:
+def amount_of(component: Component, count: Share) -> Decimal:
     """The exact price of a count of Wh, microseconds or sessions, in minor units, gross."""
-    return count * component.unit_price * 100 / UNITS[component.type].size
+    size = UNITS[component.type].size
+    return count.numerator * component.unit_price * 100 / (count.denominator * size)
+
+
+def step_of(component: Component) -> int:
+    """The step of a component in counts; 0 where nothing is rounded up.
+
+    A step of 1 Wh or 1 s is the resolution of meters and clocks, so it rounds nothing.
+    """
+    return component.step_size * UNITS[component.type].step if component.step_size > 1 else 0
 
 
 @dataclass(slots=True, eq=False)
@@ -66,7 +78,7 @@ class _Used:
     """How much of one component a session used, in counts of its unit."""
 
     component: Component
-    count: int = 0
+    count: Share = 0
 
 
 _Region = dict[Dimension, _Used]
@@ -94,7 +106,7 @@ class _Tally:
         if "FLAT" not in self._last:
             self._count("FLAT", region, 1)
 
-    def _count(self, dimension: Dimension, region: _Region, count: int) -> None:
+    def _count(self, dimension: Dimension, region: _Region, count: Share) -> None:
         used = region.get(dimension)
         if used is not None and count:
             used.count += count
@@ -108,18 +120,17 @@ class _Tally:
         """
         time: Dimension = "PARKING_TIME" if "PARKING_TIME" in self._last else "TIME"
         for last in (self._last.get("ENERGY"), self._last.get(time)):
-            if last is not None and last.component.step_size:
-                dimension = last.component.type
-                last.count += -self._total(dimension) % (
-                    last.component.step_size * UNITS[dimension].step
-                )
+            step = step_of(last.component) if last else 0
+            if last and step:
+                last.count += -self._total(last.component.type) % step
 
-    def _total(self, dimension: Dimension) -> int:
-        return sum(one.count for one in self._used.values() if one.component.type == dimension)
+    def _total(self, dimension: Dimension) -> Share:
+        counts = (one.count for one in self._used.values() if one.component.type == dimension)
+        return sum(counts, start=0)
 
     def lines(self) -> Iterator[Line]:
         """One line a distinct price, by dimension and then in the order of their use."""
-        counts: dict[Component, int] = {}
+        counts: dict[Component, Share] = {}
         for used in self._used.values():
             one = used.component
             known = Component(one.type, one.unit_price, one.vat_percent)
@@ -138,7 +149,7 @@ def _region_key(segment: Segment, rates: Rates) -> tuple[int, int, int]:
     )
 
 
-def _line(component: Component, count: int) -> Line:
+def _line(component: Component, count: Share) -> Line:
     unit = UNITS[component.type]
     vat = component.vat_percent
     amount = round_minor(amount_of(component, count))
@@ -153,12 +164,10 @@ def _line(component: Component, count: int) -> Line:
     )
 
 
-def _quantity(count: int, unit: Unit) -> Decimal:
-    """Counts as priced units: kWh with three decimals, hours with as few as say it."""
-    exact = (Decimal(count) / unit.size).quantize(
-        Decimal(1).scaleb(-unit.decimals), rounding=ROUND_HALF_UP
-    )
-    return Decimal(number_text(exact, least_decimals=2)) if unit is _HOUR else exact
+def _quantity(count: Share, unit: Unit) -> Decimal:
+    exact = Decimal(count.numerator) / (count.denominator * unit.size)
+    shown = exact.quantize(Decimal("0.000001"), rounding=ROUND_HALF_UP)
+    return Decimal(number_text(shown, least_decimals=unit.decimals))
 
 
 def _adjustments(terms: Terms, lines: tuple[Line, ...]) -> Iterator[Line]:

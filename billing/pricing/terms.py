@@ -4,6 +4,7 @@ import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from fractions import Fraction
 from typing import Literal, NamedTuple
 
 from ..money import Minor
@@ -12,12 +13,16 @@ Dimension = Literal["ENERGY", "TIME", "PARKING_TIME", "FLAT"]
 DIMENSIONS: tuple[Dimension, ...] = ("ENERGY", "TIME", "PARKING_TIME", "FLAT")
 
 
+Share = int | Fraction
+"""A part of an energy in Wh, exact: only money is rounded."""
+
+
 class Moment(NamedTuple):
     """The conditions of a session at one moment: what restrictions are judged by."""
 
     local: dt.datetime
     elapsed: dt.timedelta
-    energy_wh: int
+    energy_wh: Share
     power_w: int | None
 
 
@@ -155,5 +160,5 @@ class Terms:
             yield None, Component("ENERGY", self.price_per_kwh, self.vat_percent)
 
 
-def _is_within(value: int, low: int | None, high: int | None) -> bool:
+def _is_within(value: Share, low: int | None, high: int | None) -> bool:
     return (low is None or value >= low) and (high is None or value < high)
