@@ -1,10 +1,20 @@
-"""The shared cast: alice (funded driver), bob (empty wallet), olga (operator), one station."""
+"""The shared cast: alice (funded driver), bob (empty wallet), olga (operator), one station.
 
+Tests marked `postgres` or `redis` need that server; without it they are skipped, or, where `CI`
+is set, fail.
+"""
+
+import contextlib
 import datetime as dt
+import functools
+import os
+import urllib.parse
 import uuid
 from decimal import Decimal
 
+import psycopg
 import pytest
+import redis
 from django.conf import settings
 
 from billing.models import Payment, Tariff, User
@@ -13,6 +23,57 @@ from stations.models import Connector, Station, TariffAssignment
 
 PRICE = Decimal("12.50")
 PASSWORD = "correct horse battery staple"
+
+POSTGRES = os.environ.get("KUBAT_TEST_POSTGRES", "postgres://postgres@127.0.0.1:5432/postgres")
+REDIS = os.environ.get("KUBAT_TEST_REDIS", "redis://127.0.0.1:6379/15")
+IS_CI = bool(os.environ.get("CI"))
+
+
+@functools.cache
+def has_postgres():
+    with contextlib.suppress(psycopg.OperationalError), psycopg.connect(POSTGRES):
+        return True
+    return False
+
+
+@functools.cache
+def has_redis():
+    with contextlib.suppress(redis.RedisError), redis.Redis.from_url(REDIS) as client:
+        return client.ping()
+    return False
+
+
+SERVERS = {"postgres": (POSTGRES, has_postgres), "redis": (REDIS, has_redis)}
+
+
+def pytest_runtest_setup(item):
+    for name, (address, is_there) in SERVERS.items():
+        if item.get_closest_marker(name) and not is_there():
+            stop = pytest.fail if IS_CI else pytest.skip
+            stop(f"there is no server at {address}")
+
+
+def pytest_sessionfinish(session):
+    """Let nothing be skipped where `CI` is set: a skipped test proves nothing."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if IS_CI and reporter and reporter.stats.get("skipped"):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture
+def postgres_url():
+    """The DATABASE_URL of a new, empty database; its test is marked `postgres`."""
+    name = f"kubat_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(POSTGRES, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+        yield urllib.parse.urlsplit(POSTGRES)._replace(path=f"/{name}").geturl()
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def redis_url():
+    """The REDIS_URL of a test that is marked `redis`."""
+    return REDIS
 
 
 def top_up(user: User, amount_minor: int, key: str = "") -> None:
