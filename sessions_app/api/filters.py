@@ -16,11 +16,11 @@ from ..models import ChargingSession, IdTag, SessionStatus
 TAG_STATES = [*IdTag.Status.values, "Expired"]
 
 
-class StatusesFilter(BaseInFilter, ChoiceFilter):  # type: ignore[misc]  # untyped library
+class StatusesFilter(BaseInFilter, ChoiceFilter):
     """One status, or several with commas between."""
 
 
-class SessionFilter(FilterSet):  # type: ignore[misc]  # untyped library
+class SessionFilter(FilterSet):
     station_id = CharFilter(method="at_station", help_text="The station's identity.")
     status = StatusesFilter(
         choices=SessionStatus.choices, help_text="One status, or several with commas between."
@@ -38,7 +38,7 @@ class SessionFilter(FilterSet):  # type: ignore[misc]  # untyped library
         return rows.filter(station__identity=station_id.casefold())
 
 
-class IdTagFilter(FilterSet):  # type: ignore[misc]  # untyped library
+class IdTagFilter(FilterSet):
     user_id = UUIDFilter(field_name="user_id")
     status = ChoiceFilter(choices=[(state, state) for state in TAG_STATES], method="in_state")
     search = CharFilter(

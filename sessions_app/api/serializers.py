@@ -3,12 +3,14 @@
 from decimal import Decimal
 from typing import Any
 
-from billing.api.fields import EnergyField, MoneyField
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from billing.api.bills import BillSerializer
+from billing.api.fields import EnergyField, MoneyField
 from billing.models import Tariff, User
 from billing.money import to_minor, to_text
+from stations.api.fields import ReasonField, TextOrNull, UnitPriceField
 
 from ..models import ChargingSession, IdTag, SessionStatus
 from .filters import TAG_STATES
@@ -17,53 +19,25 @@ LimitType = ChargingSession.LimitType
 VALUE_DECIMALS = {LimitType.AMOUNT: 2, LimitType.ENERGY: 3, LimitType.TIME: 0, LimitType.SOC: 0}
 
 
-class TextOrNull(serializers.CharField):
-    """An empty text is null outside."""
-
-    def to_representation(self, value: str) -> str | None:  # type: ignore[override]
-        return value or None
-
-
-class BillLineSerializer(serializers.Serializer[Any]):
-    type = serializers.CharField()
-    quantity = serializers.CharField()
-    unit = serializers.CharField()
-    unit_price = serializers.CharField()
-    amount = serializers.CharField()
-    tax = serializers.CharField()
-
-
-class SessionBillSerializer(serializers.Serializer[Any]):
-    currency = serializers.CharField()
-    lines = BillLineSerializer(many=True)
-    total = serializers.CharField(help_text="As priced.")
-    tax = serializers.CharField(help_text="Contained in the total.")
+class SessionBillSerializer(BillSerializer):
     overshoot = serializers.CharField(
         allow_null=True, help_text="Total less cost: the operator's loss. Null until settled."
     )
 
 
 class SessionTariffSerializer(serializers.Serializer[Tariff]):
-    """The terms that this session keeps."""
+    """The terms that this session keeps, whatever is sold now."""
 
-    id = serializers.SerializerMethodField(help_text="As at /ocpp/tariffs.")
-    version = serializers.SerializerMethodField()
-    name = TextOrNull(allow_null=True)
+    id = serializers.UUIDField(source="assignment.scope_id", help_text="As at /ocpp/tariffs.")
+    version = serializers.IntegerField(source="assignment.version")
+    name = TextOrNull()
     currency = serializers.CharField()
-    price_per_kwh = serializers.SerializerMethodField()
+    price_per_kwh = UnitPriceField(max_digits=14, decimal_places=6, allow_null=True)
     vat_percent = serializers.DecimalField(max_digits=5, decimal_places=2)
     elements = serializers.ListField(child=serializers.DictField())
-
-    def get_id(self, tariff: Tariff) -> str:
-        assignment = getattr(tariff, "assignment", None)
-        return str(assignment.scope_id if assignment else tariff.pk)
-
-    def get_version(self, tariff: Tariff) -> int | None:
-        return getattr(getattr(tariff, "assignment", None), "version", None)
-
-    def get_price_per_kwh(self, tariff: Tariff) -> str | None:
-        price = tariff.price_per_kwh
-        return None if price is None else price_text(price)
+    min_price = serializers.JSONField(source="terms.min_price", default=None)
+    max_price = serializers.JSONField(source="terms.max_price", default=None)
+    parking_grace_s = serializers.IntegerField(source="terms.parking_grace_s", default=0)
 
 
 class SessionSerializer(serializers.Serializer[ChargingSession]):
@@ -83,8 +57,8 @@ class SessionSerializer(serializers.Serializer[ChargingSession]):
     requested_at = serializers.DateTimeField()
     started_at = serializers.DateTimeField(allow_null=True)
     stopped_at = serializers.DateTimeField(allow_null=True)
-    stop_reason = TextOrNull(allow_null=True)
-    error_code = TextOrNull(allow_null=True)
+    stop_reason = TextOrNull()
+    error_code = TextOrNull()
     lost = serializers.SerializerMethodField()
     tariff = SessionTariffSerializer(allow_null=True)
     bill = serializers.SerializerMethodField()
@@ -120,7 +94,7 @@ class IdTagSerializer(serializers.Serializer[IdTag]):
     id_tag = serializers.CharField()
     user_id = serializers.UUIDField(allow_null=True)
     status = serializers.SerializerMethodField()
-    parent_id_tag = TextOrNull(allow_null=True)
+    parent_id_tag = TextOrNull()
     expires_at = serializers.DateTimeField(allow_null=True)
     created_at = serializers.DateTimeField()
 
@@ -132,20 +106,16 @@ class IdTagSerializer(serializers.Serializer[IdTag]):
 
 
 class IdTagRequest(serializers.Serializer[Any]):
-    """A tag as staff states it; null clears what may be empty."""
+    """A tag as staff state it; null clears what may be empty."""
 
     id_tag = serializers.CharField(max_length=20)
     user_id = serializers.PrimaryKeyRelatedField(
         source="user", queryset=User.objects.all(), allow_null=True, required=False
     )
     status = serializers.ChoiceField(choices=IdTag.Status.choices, required=False)
-    parent_id_tag = serializers.CharField(
-        max_length=20, allow_null=True, allow_blank=True, required=False
-    )
+    parent_id_tag = TextOrNull(max_length=20)
     expires_at = serializers.DateTimeField(allow_null=True, required=False)
-
-    def validate_parent_id_tag(self, value: str | None) -> str:
-        return value or ""
+    reason = ReasonField()
 
 
 def overshoot_text(session: ChargingSession) -> str | None:
@@ -153,9 +123,3 @@ def overshoot_text(session: ChargingSession) -> str | None:
     if session.bill is None or session.status != SessionStatus.COMPLETED:
         return None
     return to_text(to_minor(Decimal(session.bill["total"])) - session.cost_minor)
-
-
-def price_text(price: Decimal) -> str:
-    """A unit price with the decimals that it needs, at least two."""
-    exponent = int(price.normalize().as_tuple().exponent)
-    return f"{price:.{max(2, -exponent)}f}"

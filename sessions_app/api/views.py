@@ -13,6 +13,7 @@ from rest_framework.views import APIView
 from billing.api.idempotency import IdempotentPost
 from billing.api.scope import USER_ID, caller, user_in_query, user_named
 from billing.errors import InsufficientFunds
+from stations.api.fields import parse
 
 from ..errors import SessionNotFound
 from ..models import ChargingSession
@@ -32,9 +33,7 @@ class StartCharge(IdempotentPost):
     )
     def post(self, request: Request) -> Response:
         """Hold the money and ask the station to start."""
-        body = StartRequest(data=request.data)
-        body.is_valid(raise_exception=True)
-        wanted = body.validated_data
+        wanted = parse(StartRequest, request)
         session = request_start(
             driver=user_named(request, wanted["user_id"]),
             station_id=wanted["station_id"],
@@ -60,9 +59,8 @@ class StopCharge(IdempotentPost):
     )
     def post(self, request: Request) -> Response:
         """Ask the station to stop; a session that has not begun is cancelled."""
-        body = StopRequest(data=request.data)
-        body.is_valid(raise_exception=True)
-        session = request_stop(session_id=body.validated_data["session_id"], actor=caller(request))
+        wanted = parse(StopRequest, request)
+        session = request_stop(session_id=wanted["session_id"], actor=caller(request))
         return Response(SessionSerializer(session).data, status=202)
 
 
@@ -97,7 +95,8 @@ class SessionDetail(APIView):
 
 
 def _shown() -> QuerySet[ChargingSession]:
-    return ChargingSession.objects.select_related("station", "tariff__assignment")
+    rows = ChargingSession.objects.select_related("station", "tariff__assignment")
+    return rows.order_by("-requested_at", "-pk")
 
 
 def _parse_id(text: str) -> uuid.UUID:

@@ -5,11 +5,12 @@ import uuid
 from urllib.parse import quote
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.utils import timezone
 from rest_framework.test import APIClient
 
 from sessions_app.models import IdTag
-from sessions_app.tests.web import signed_in
+from stations.tests.cast import signed_in
 
 pytestmark = pytest.mark.django_db
 
@@ -122,6 +123,24 @@ def test_patch_changes_only_what_it_names_and_null_clears(as_olga, alice):
     assert as_olga.patch(f"{PATH}/CARD-1", {}).json() == cleared
 
 
+def test_put_clears_what_it_does_not_name(as_olga, alice):
+    as_olga.post(
+        PATH,
+        {"id_tag": "CARD-1", "user_id": str(alice.pk), "status": "Blocked", "parent_id_tag": "F"},
+    )
+    body = as_olga.put(f"{PATH}/card-1", {"id_tag": "CARD-1"}).json()
+    assert (body["user_id"], body["status"], body["parent_id_tag"]) == (None, "Accepted", None)
+    assert as_olga.put(f"{PATH}/card-1", {}).status_code == 400
+
+
+def test_a_reason_is_kept_for_the_record(as_olga):
+    as_olga.post(PATH, {"id_tag": "CARD-1", "reason": "new card"})
+    as_olga.patch(f"{PATH}/CARD-1", {"status": "Blocked", "reason": "stolen"})
+    as_olga.delete(f"{PATH}/CARD-1?reason=never+found")
+    reasons = LogEntry.objects.order_by("id").values_list("change_message", flat=True)
+    assert list(reasons) == ["new card", "status · stolen", "never found"]
+
+
 def test_a_deleted_tag_is_gone(as_olga):
     as_olga.post(PATH, {"id_tag": "CARD-1"})
     assert as_olga.delete(f"{PATH}/card-1").status_code == 204
@@ -163,7 +182,7 @@ def test_lists_are_narrowed_by_driver_status_and_text(as_olga, alice):
     assert as_olga.get(PATH, {"status": "Lost"}).status_code == 400
 
 
-@pytest.mark.parametrize("method", ["get", "post", "patch", "delete"])
+@pytest.mark.parametrize("method", ["get", "post", "put", "patch", "delete"])
 def test_tags_are_for_staff(as_olga, alice, method):
     as_olga.post(PATH, {"id_tag": "CARD-1"})
     path = PATH if method in ("get", "post") else f"{PATH}/CARD-1"

@@ -10,7 +10,7 @@ from rest_framework.test import APIClient
 
 from sessions_app import tags
 from sessions_app.models import ChargingSession
-from sessions_app.tests.web import signed_in
+from stations.tests.cast import signed_in
 
 pytestmark = pytest.mark.django_db
 

@@ -8,8 +8,8 @@ from rest_framework.test import APIClient
 from billing import ledger
 from billing.models import Transfer
 from sessions_app.models import ChargingSession
-from sessions_app.tests.web import signed_in
 from stations.models import Command, Connector, Station, TariffAssignment
+from stations.tests.cast import signed_in
 
 pytestmark = pytest.mark.django_db
 
@@ -55,6 +55,9 @@ def test_a_start_holds_the_money_and_asks_the_station(stage, alice, path):
             "price_per_kwh": "12.50",
             "vat_percent": "0.00",
             "elements": [],
+            "min_price": None,
+            "max_price": None,
+            "parking_grace_s": 0,
         },
         "bill": None,
     }

@@ -68,11 +68,11 @@ def test_a_tag_that_began_a_session_may_go_and_the_session_keeps_its_text(stage,
         tags.remove_tag("CARD-1", actor=olga)
 
 
-def test_each_change_is_recorded_with_its_author(olga):
-    tags.add_tag({"id_tag": "CARD-1"}, actor=olga)
+def test_each_change_is_recorded_with_its_author_and_reason(olga):
+    tags.add_tag({"id_tag": "CARD-1"}, actor=olga, reason="new card")
     tags.change_tag("CARD-1", {"status": IdTag.Status.BLOCKED, "user": None}, actor=olga)
-    tags.remove_tag("CARD-1", actor=olga)
+    tags.remove_tag("CARD-1", actor=olga, reason="lost")
     entries = LogEntry.objects.order_by("id")
     assert [row.action_flag for row in entries] == [1, 2, 3]
     assert {(row.user, row.object_repr) for row in entries} == {(olga, "CARD-1")}
-    assert entries[1].change_message == "status, user"
+    assert [row.change_message for row in entries] == ["new card", "status, user", "lost"]
