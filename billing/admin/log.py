@@ -19,6 +19,7 @@ class LogEntryAdmin(DiaryAdmin):
         ("action_time", MomentFilter),
     )
     list_select_related = ("user", "content_type")
+    ordering = ("-id",)
     search_fields = ("object_repr", "change_message", "user__username")
     fields = readonly_fields = (
         "action_time",

@@ -1,6 +1,7 @@
 """What leaves this system: read-only."""
 
 from django.contrib import admin
+from unfold.contrib.filters.admin import FieldTextFilter
 
 from ..models import OutboxMessage
 from .base import DiaryAdmin
@@ -10,7 +11,7 @@ from .filters import MomentFilter
 @admin.register(OutboxMessage)
 class OutboxMessageAdmin(DiaryAdmin):
     list_display = ("created_at", "topic", "status", "attempts", "due_at", "delivered_at")
-    list_filter = ("status", "topic", ("created_at", MomentFilter))
+    list_filter = ("status", ("topic", FieldTextFilter), ("created_at", MomentFilter))
     search_fields = ("key", "topic", "last_error")
     fields = readonly_fields = (
         "id",

@@ -5,6 +5,7 @@ from typing import Any
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
+from knox.models import AuthToken
 from unfold.forms import AdminPasswordChangeForm, AuthenticationForm, UserChangeForm
 from unfold.forms import UserCreationForm as UnfoldUserCreationForm
 from unfold.widgets import UnfoldAdminDecimalFieldWidget
@@ -65,6 +66,11 @@ class UserForm(PersonForm, UserChangeForm):
 
 
 class PasswordForm(AdminPasswordChangeForm):
-    """A new password for someone else, and why."""
+    """A new password for someone else, and why; it ends their log-ins to the API."""
 
     reason = ReasonField()
+
+    def save(self, commit: bool = True) -> User:
+        user: User = super().save(commit)
+        AuthToken.objects.filter(user=user).delete()
+        return user

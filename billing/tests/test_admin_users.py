@@ -147,11 +147,14 @@ def test_the_cap_of_a_card_is_written_as_money(olgas, alice, said, stored):
 
 def test_a_new_password_is_given_with_a_reason(olgas, olga, alice, anyone):
     address = f"{USERS}{alice.pk}/password/"
+    AuthToken.objects.create(alice)
     passwords = {"password1": NEW_PASSWORD, "password2": NEW_PASSWORD}
     assert olgas.get(address).status_code == 200
     assert "reason" in olgas.post(address, passwords).context["form"].errors
 
+    assert AuthToken.objects.exists()
     assert olgas.post(address, passwords | {"reason": "forgot it"}).status_code == 302
+    assert not AuthToken.objects.exists()
     log_in = {"username": alice.username, "password": NEW_PASSWORD}
     assert anyone.post("/auth/login", log_in).status_code == 200
     entry = LogEntry.objects.get(object_id=str(alice.pk))

@@ -30,13 +30,13 @@ class SessionEventAdmin(DiaryAdmin):
     list_display = ("at", "session", "kind", "from_status", "to_status", "actor", detail_line)
     list_filter = (
         "kind",
-        "to_status",
+        ("to_status", FieldTextFilter),
         ("actor", FieldTextFilter),
         ("at", MomentFilter),
     )
     list_select_related = ("session",)
     search_fields = ("session__id", "actor")
-    ordering = ("-at", "-id")
+    ordering = ("-id",)
     fields = readonly_fields = (
         "session",
         "at",

@@ -2,7 +2,7 @@
 
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
-from unfold.contrib.filters.admin import AutocompleteSelectFilter
+from unfold.contrib.filters.admin import AutocompleteSelectFilter, FieldTextFilter
 
 from billing.admin.base import DiaryAdmin, RecordInline
 from billing.admin.display import energy_column
@@ -23,11 +23,12 @@ class ReadingAdmin(DiaryAdmin):
     list_display = ("at", "station", "connector_id", REGISTER, "power_w", "soc", "session", "flags")
     list_filter = (
         ("station", AutocompleteSelectFilter),
-        "context",
+        ("context", FieldTextFilter),
         ("received_at", MomentFilter),
     )
     list_select_related = ("station", "session")
     search_fields = ("session__id", "station__station_id")
+    ordering = ("-id",)
     fields = readonly_fields = (
         "session",
         "station",

@@ -9,7 +9,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
-from unfold.contrib.filters.admin import AutocompleteSelectFilter
+from unfold.contrib.filters.admin import AutocompleteSelectFilter, FieldTextFilter
 from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminDecimalFieldWidget
 
@@ -78,7 +78,7 @@ class ChargingSessionAdmin(ReadOnlyAdmin):
         ("user", AutocompleteSelectFilter),
         "origin",
         "limit_type",
-        "error_code",
+        ("error_code", FieldTextFilter),
         ("requested_at", MomentFilter),
     )
     list_select_related = ("user", "station")

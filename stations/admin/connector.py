@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from unfold.contrib.filters.admin import AutocompleteSelectFilter
+from unfold.contrib.filters.admin import AutocompleteSelectFilter, FieldTextFilter
 
 from billing.admin.base import DiaryAdmin, ReadOnlyAdmin, RecordInline
 from billing.admin.filters import MomentFilter
@@ -45,11 +45,12 @@ class ConnectorStatusAdmin(DiaryAdmin):
     )
     list_filter = (
         ("station", AutocompleteSelectFilter),
-        "status",
+        ("status", FieldTextFilter),
         ("received_at", MomentFilter),
     )
     list_select_related = ("station",)
     search_fields = ("station__station_id", "error_code", "vendor_error_code", "info")
+    ordering = ("-id",)
     fields = readonly_fields = (
         "station",
         "connector_id",
