@@ -7,6 +7,7 @@ def open_page(client, address):
     """Open the page of a button; return the hidden name of this showing."""
     answer = client.get(address)
     assert answer.status_code == 200
+    assert 'type="submit"  name="_submit" value="1"' in answer.text
     return re.search(r'name="page" value="([0-9a-f-]{36})"', answer.text).group(1)
 
 
