@@ -36,6 +36,8 @@ from .fields import ReasonField
 
 Admin: TypeAlias = "ModelAdmin[Any]"
 Row = TypeVar("Row", bound=Model | None)
+Refused = tuple[Any, KubatError]
+"""A row that an action could not be carried out on, and why."""
 
 MAX_ROWS = 100
 SUBMIT = "_submit"
@@ -125,7 +127,7 @@ def reasoned(
                 return _serve_selection(admin, button, request, queryset)
             if object_id is not None:
                 return _serve_row(admin, button, request, object_id)
-            return _serve(admin, button, request, [None], back=_list_of(admin))
+            return _Visit(admin, button, request, [None], _list_of(admin)).answer()
 
         made = unfold_action(description=label, url_path=run.__name__, icon=icon, variant=variant)(
             view
@@ -157,7 +159,7 @@ def _serve_row(
     if not admin.has_view_permission(request, row):
         raise PermissionDenied
     back = reverse(_route(admin, "change"), args=[object_id])
-    return _serve(admin, button, request, [row], back=back)
+    return _Visit(admin, button, request, [row], back).answer()
 
 
 def _serve_selection(
@@ -168,100 +170,87 @@ def _serve_selection(
         text = _("Choose at most %(count)s rows.") % {"count": MAX_ROWS}
         messages.error(request, text)
         return None
-    return _serve(admin, button, request, chosen, back=request.get_full_path())
+    return _Visit(admin, button, request, chosen, request.get_full_path()).answer()
 
 
-def _serve(
-    admin: Admin,
-    button: ReasonedAction,
-    request: HttpRequest,
-    rows: list[Any],
-    *,
-    back: str,
-) -> HttpResponse:
-    """Show the form, or act on each row; a page of which nothing could be done is shown again."""
-    is_submitted = request.method == "POST" and SUBMIT in request.POST
-    only_row = rows[0] if len(rows) == 1 else None
-    form = button.form(request.POST if is_submitted else None, row=only_row)
-    if is_submitted and form.is_valid():
-        done, refused = _carry_out_all(admin, button, request, form, rows)
-        if done:
-            for outcome in done:
-                messages.add_message(request, outcome.level, str(outcome.text))
+@dataclass(frozen=True, slots=True)
+class _Visit:
+    """One request to the page of a button, for these rows; `back` is where it came from."""
+
+    admin: Admin
+    button: ReasonedAction
+    request: HttpRequest
+    rows: list[Any]
+    back: str
+
+    def answer(self) -> HttpResponse:
+        """Show the form, or act on each row; where nothing could be done it is shown again."""
+        is_submitted = self.request.method == "POST" and SUBMIT in self.request.POST
+        form = self.button.form(self.request.POST if is_submitted else None, row=self._only_row)
+        if is_submitted and form.is_valid():
+            done, refused = self._carry_out_all(form)
+            if done:
+                return self._tell(done, refused)
             for row, error in refused:
-                messages.error(request, f"{row}: {error.detail}")
-            is_gone = any(outcome.is_gone for outcome in done)
-            return HttpResponseRedirect(_list_of(admin) if is_gone else back)
+                refusal.show(form, error, about="" if row is self._only_row else str(row))
+        return self._show(form)
+
+    @property
+    def _only_row(self) -> Any:
+        return self.rows[0] if len(self.rows) == 1 else None
+
+    def _carry_out_all(self, form: ReasonForm) -> tuple[list[Done], list[Refused]]:
+        done: list[Done] = []
+        refused: list[Refused] = []
+        for row in self.rows:
+            try:
+                done.append(self._carry_out(form, row))
+            except KubatError as error:
+                refused.append((row, error))
+        return done, refused
+
+    @transaction.atomic
+    def _carry_out(self, form: ReasonForm, row: Any) -> Done:
+        """Act on one row once, and note who and why in the admin's log, in one commit."""
+        values = dict(form.cleaned_data)
+        reason, page = values.pop("reason"), values.pop("page")
+        act = Act(row=row, actor=actor_of(self.request), reason=reason, values=values)
+        _answer, is_first = IdempotentRequest.objects.get_or_create(
+            user=act.actor,
+            path=f"admin:{self.admin.opts.label_lower}:{self.button.name}",
+            key=f"{page}:{row.pk if row else ''}",
+            defaults={"status_code": 200},
+        )
+        if not is_first:
+            return Done(_("This was done already."), messages.INFO)
+        if row and self.button.is_logged:
+            message = f"{self.button.label}: {reason}"
+            LogEntry.objects.log_actions(act.actor.pk, [row], CHANGE, change_message=message)
+        return self.button.run(self.admin, act)
+
+    def _tell(self, done: list[Done], refused: list[Refused]) -> HttpResponse:
+        for outcome in done:
+            messages.add_message(self.request, outcome.level, str(outcome.text))
         for row, error in refused:
-            refusal.show(form, error, about="" if row is only_row else str(row))
-    return _render(admin, button, request, form, rows=rows, back=back)
+            messages.error(self.request, f"{row}: {error.detail}")
+        is_gone = any(outcome.is_gone for outcome in done)
+        return HttpResponseRedirect(_list_of(self.admin) if is_gone else self.back)
 
-
-def _carry_out_all(
-    admin: Admin,
-    button: ReasonedAction,
-    request: HttpRequest,
-    form: ReasonForm,
-    rows: list[Any],
-) -> tuple[list[Done], list[tuple[Any, KubatError]]]:
-    done: list[Done] = []
-    refused: list[tuple[Any, KubatError]] = []
-    for row in rows:
-        try:
-            done.append(_carry_out(admin, button, request, form, row))
-        except KubatError as error:
-            refused.append((row, error))
-    return done, refused
-
-
-@transaction.atomic
-def _carry_out(
-    admin: Admin, button: ReasonedAction, request: HttpRequest, form: ReasonForm, row: Any
-) -> Done:
-    """Act on one row once, and note who and why in the admin's log, in one commit."""
-    values = dict(form.cleaned_data)
-    reason, page = values.pop("reason"), values.pop("page")
-    act = Act(row=row, actor=actor_of(request), reason=reason, values=values)
-    _answer, is_first = IdempotentRequest.objects.get_or_create(
-        user=act.actor,
-        path=f"admin:{admin.opts.label_lower}:{button.name}",
-        key=f"{page}:{row.pk if row else ''}",
-        defaults={"status_code": 200},
-    )
-    if not is_first:
-        return Done(_("This was done already."), messages.INFO)
-    if row and button.is_logged:
-        message = f"{button.label}: {reason}"
-        LogEntry.objects.log_actions(act.actor.pk, [row], CHANGE, change_message=message)
-    return button.run(admin, act)
-
-
-def _render(
-    admin: Admin,
-    button: ReasonedAction,
-    request: HttpRequest,
-    form: ReasonForm,
-    *,
-    rows: list[Any],
-    back: str,
-) -> HttpResponse:
-    return TemplateResponse(
-        request,
-        "admin/reasoned_action.html",
-        {
-            **admin.admin_site.each_context(request),
-            "opts": admin.opts,
-            "title": button.label,
-            "subtitle": rows[0] if len(rows) == 1 else None,
-            "media": admin.media + form.media,
+    def _show(self, form: ReasonForm) -> HttpResponse:
+        page = {
+            "opts": self.admin.opts,
+            "title": self.button.label,
+            "subtitle": self._only_row,
+            "media": self.admin.media + form.media,
             "form": form,
-            "rows": [row for row in rows if row is not None],
-            "back": back,
-            "action_name": button.name,
+            "rows": [row for row in self.rows if row is not None],
+            "back": self.back,
+            "action_name": self.button.name,
             "checkbox_name": ACTION_CHECKBOX_NAME,
             "submit_name": SUBMIT,
-        },
-    )
+        }
+        frame = self.admin.admin_site.each_context(self.request)
+        return TemplateResponse(self.request, "admin/reasoned_action.html", {**frame, **page})
 
 
 def _list_of(admin: Admin) -> str:

@@ -1,5 +1,7 @@
 """Buttons on people: with a reason, once, on the record, and refused without a crash."""
 
+from functools import partial
+
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission
@@ -10,6 +12,7 @@ from billing import ledger
 from billing.admin.reasoned import MAX_ROWS
 from billing.models import Payment, Transfer, User
 from billing.tests.back_office import open_page, press, told
+from billing.tests.threads import in_parallel
 from conftest import PASSWORD
 
 USERS = reverse("admin:billing_user_changelist")
@@ -76,6 +79,19 @@ def test_a_page_that_is_posted_twice_acts_once(olgas, bob):
     press(olgas, address, **values)
     again = press(olgas, address, **values)
     assert told(again) == ["This was done already."]
+    assert balance_of(bob) == 10_000
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_page_that_is_posted_twice_at_once_acts_once(olga, bob):
+    address = button(bob, "top_up")
+    browsers = [Client(), Client()]
+    for browser in browsers:
+        browser.force_login(olga)
+    said = {"amount": "100", "reason": "cash", "page": open_page(browsers[0], address)}
+    answers = in_parallel([partial(press, browser, address, **said) for browser in browsers])
+    for text in ("100.00 KGS paid in.", "This was done already."):
+        assert [text in answer.text for answer in answers].count(True) == 1
     assert balance_of(bob) == 10_000
 
 

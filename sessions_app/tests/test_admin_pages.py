@@ -90,6 +90,13 @@ def test_every_page_opens_for_olga(olgas, world):
             assert olgas.get(address).status_code == 200, address
 
 
+@pytest.mark.parametrize("address", ["/admin", "/admin/"])
+def test_the_first_page_opens_in_both_spellings(olgas, address):
+    answer = olgas.get(address)
+    assert answer.status_code == 200
+    assert "Sessions that run" in answer.text
+
+
 @each_model
 def test_only_what_staff_may_write_has_a_form_to_add(olgas, model):
     status = 200 if model._meta.label in ADDED_BY_FORM else 403

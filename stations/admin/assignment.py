@@ -3,6 +3,7 @@
 from django.contrib import admin
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.enums import ActionVariant
@@ -87,7 +88,7 @@ class TariffAssignmentAdmin(ReadOnlyAdmin):
             by=act.actor,
             reason=act.reason,
         )
-        return Done(_("Assigned: ") + link(version))
+        return Done(format_html("{} {}", _("Assigned:"), link(version)))
 
     @reasoned(
         label=_("Change the price"),
@@ -103,7 +104,7 @@ class TariffAssignmentAdmin(ReadOnlyAdmin):
             by=act.actor,
             reason=act.reason,
         )
-        return Done(_("There is a new version: ") + link(version))
+        return Done(format_html("{} {}", _("There is a new version:"), link(version)))
 
     @reasoned(
         label=_("Retire"),

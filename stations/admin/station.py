@@ -7,7 +7,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.db.models import Prefetch, Q, QuerySet
 from django.http import HttpRequest
-from django.utils.html import format_html_join
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
@@ -177,8 +177,8 @@ class StationAdmin(SelfRecordedAdmin):
         )
         page = link(session, str(_("session")))
         if session.status == SessionStatus.ERROR:
-            return Done(_("Not enough money: ") + page, messages.ERROR)
-        return Done(_("The station is asked to start: ") + page)
+            return Done(format_html("{} {}", _("Not enough money:"), page), messages.ERROR)
+        return Done(format_html("{} {}", _("The station is asked to start:"), page))
 
     @reasoned(
         label=_("Unlock a connector"),
@@ -283,7 +283,7 @@ def _ask(act: Act[Station], action: str, payload: dict[str, Any]) -> Done:
     command = registry.ask_station(
         station=act.row, action=action, payload=payload, by=act.actor, reason=act.reason
     )
-    return Done(_("The station is asked: ") + link(command))
+    return Done(format_html("{} {}", _("The station is asked:"), link(command)))
 
 
 def _update(act: Act[Station], **changes: Any) -> str | None:

@@ -188,11 +188,12 @@ def test_a_station_is_asked_and_the_command_says_who_and_why(
     assert "reason" in errors_of(press(olgas, button(online, name), **values))
     assert not Command.objects.exists()
 
-    press(olgas, button(online, name), reason="driver called", **values)
+    answer = press(olgas, button(online, name), reason="driver called", **values)
     command = Command.objects.get()
     assert (command.action, command.payload) == (action, payload)
     assert (command.requested_by, command.reason) == (olga, "driver called")
     assert (command.lane, command.fence) == (Command.Lane.ASKED, online.fence)
+    assert f'<a href="/admin/stations/command/{command.pk}/change/"' in answer.text
     entry = LogEntry.objects.get(object_id=str(online.pk))
     assert entry.user == olga
     assert entry.change_message.endswith(": driver called")
@@ -258,7 +259,7 @@ def test_a_charge_is_started_for_a_driver(olgas, olga, alice, online):
     answer = press(olgas, button(online, "start"), reason="hotline", **values)
     session = ChargingSession.objects.get()
     assert (session.user, session.hold_minor, session.status) == (alice, 5_000, "requested")
-    assert str(session.pk) in told(answer)[0]
+    assert f'<a href="/admin/sessions_app/chargingsession/{session.pk}/change/"' in answer.text
     command = Command.objects.get()
     assert (command.requested_by, command.reason) == (olga, "hotline")
 
