@@ -191,9 +191,23 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     # The page must work without the internet: nothing is asked of the validator's own site.
-    "SWAGGER_UI_SETTINGS": {"deepLinking": True, "persistAuthorization": True, "validatorUrl": None},
+    "SWAGGER_UI_SETTINGS": {
+        "deepLinking": True,
+        "persistAuthorization": True,
+        "validatorUrl": None,
+    },
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": "^/ocpp",
+    "ENUM_NAME_OVERRIDES": {
+        "SessionStatus": "sessions_app.models.session.SessionStatus",
+        "LimitType": "sessions_app.models.session.ChargingSession.LimitType",
+        "CommandStatus": "stations.models.command.Command.Status",
+        "ConnectorStatus": "stations.models.station.Connector.Status",
+        "Registration": "stations.models.station.Station.Registration",
+        "TopUpStatus": "billing.models.payment.Payment.Status",
+        "TransferKind": "billing.models.account.Transfer.Kind",
+        "TransferCode": "billing.models.account.Transfer.Code",
+    },
     "PREPROCESSING_HOOKS": ["billing.api.routing.drop_slashed"],
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",

@@ -2,6 +2,7 @@
 
 from django.contrib import admin
 from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from billing.api.routing import api_path
 
@@ -14,6 +15,9 @@ urlpatterns = [
     path("", include("billing.api.urls")),
     path("", include("stations.api.urls")),
     path("", include("sessions_app.api.urls")),
+    *api_path("api/schema", SpectacularAPIView.as_view(), "schema"),
+    *api_path("api/docs", SpectacularSwaggerView.as_view(url_name="schema"), "docs"),
+    path("admin", admin.site.admin_view(admin.site.index)),
     path("admin/", admin.site.urls),
 ]
 

@@ -14,13 +14,10 @@ from billing.api.permissions import IsStaff
 from billing.api.scope import caller
 
 from .. import registry
-from ..errors import CommandNotFound, PayloadInvalid
+from ..errors import CommandNotFound
 from ..gateway.schemas import check_request
 from ..models import Command
-from .fields import ReasonField, is_storable, parse
-
-DEFAULT_SUBPROTOCOL = "ocpp1.6"
-"""What the payload is judged by where the station never connected."""
+from .fields import ReasonField, parse
 
 
 class CommandErrorSerializer(serializers.Serializer[Any]):
@@ -47,7 +44,7 @@ class CommandSerializer(serializers.Serializer[Command]):
     resolved_at = serializers.DateTimeField(allow_null=True)
 
 
-class CommandRequest(serializers.Serializer[Any]):
+class NewCommand(serializers.Serializer[Any]):
     action = serializers.CharField(help_text="As OCPP spells it, e.g. ChangeAvailability.")
     payload = serializers.JSONField(
         default=dict, allow_null=True, help_text="As it goes over the wire."
@@ -58,14 +55,17 @@ class CommandRequest(serializers.Serializer[Any]):
 class StationCommands(IdempotentPost):
     permission_classes = [IsStaff]
 
-    @extend_schema(request=CommandRequest, responses={202: CommandSerializer})
+    @extend_schema(
+        operation_id="send_command",
+        tags=["commands"],
+        request=NewCommand,
+        responses={202: CommandSerializer},
+    )
     def post(self, request: Request, station_id: str) -> Response:
         """Send a call to a station that is connected."""
         station = registry.find(station_id)
-        said = parse(CommandRequest, request)
-        if not is_storable(said["payload"]):
-            raise PayloadInvalid("The payload holds a character that no text may hold.")
-        check_request(station.subprotocol or DEFAULT_SUBPROTOCOL, said["action"], said["payload"])
+        said = parse(NewCommand, request)
+        check_request(station.subprotocol, said["action"], said["payload"])
         command = registry.ask_station(
             station=station,
             action=said["action"],
@@ -79,7 +79,7 @@ class StationCommands(IdempotentPost):
 class CommandDetail(APIView):
     permission_classes = [IsStaff]
 
-    @extend_schema(responses=CommandSerializer)
+    @extend_schema(operation_id="get_command", responses=CommandSerializer)
     def get(self, request: Request, command_id: uuid.UUID) -> Response:
         command = Command.objects.select_related("station").filter(pk=command_id).first()
         if command is None:

@@ -11,7 +11,6 @@ from rest_framework import serializers
 from rest_framework.request import Request
 
 _NUMBER = re.compile(r"[+-]?[0-9]{1,15}(\.[0-9]{1,15})?")
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _TEXT_OR_NUMBER = {"oneOf": [{"type": "string", "format": "decimal"}, {"type": "number"}]}
 
 REASON = OpenApiParameter("reason", str, description="Why, for the record.")
@@ -104,17 +103,3 @@ class UnitPriceField(serializers.DecimalField):
     def to_representation(self, value: Any) -> str:
         exponent = int(value.normalize().as_tuple().exponent)
         return f"{value:.{max(2, -exponent)}f}"
-
-
-def is_storable(value: Any) -> bool:
-    """Whether JSON holds no U+0000 and no half of a surrogate pair, which PostgreSQL refuses."""
-    waiting = [value]
-    while waiting:  # a loop: input may be nested as deep as the parser lets it
-        part = waiting.pop()
-        if isinstance(part, str) and _UNSTORABLE.search(part):
-            return False
-        if isinstance(part, dict):
-            waiting += [*part.keys(), *part.values()]
-        elif isinstance(part, list):
-            waiting += part
-    return True

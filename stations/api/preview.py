@@ -11,6 +11,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from billing.api.bills import BillSerializer
 from billing.api.idempotency import IdempotentPost
 from billing.energy import Wh
 from billing.errors import Invalid
@@ -55,7 +56,7 @@ class TariffOrId(serializers.Field[Said | uuid.UUID, Any, Any, Any]):
         return Said.of(reader.validated_data)
 
 
-class PeriodRequest(serializers.Serializer[Any]):
+class PreviewPeriod(serializers.Serializer[Any]):
     """A stretch of the charge; without `power_w` its mean power counts."""
 
     start = serializers.DateTimeField()
@@ -67,37 +68,21 @@ class PeriodRequest(serializers.Serializer[Any]):
     state = serializers.ChoiceField(choices=["charging", "parking"], default="charging")
 
 
-class PreviewRequest(serializers.Serializer[Any]):
+class Preview(serializers.Serializer[Any]):
     tariff = TariffOrId()
     periods = serializers.ListField(
-        child=PeriodRequest(), allow_empty=False, max_length=MAX_PERIODS
+        child=PreviewPeriod(), allow_empty=False, max_length=MAX_PERIODS
     )
     time_zone = TimeZoneField(
         max_length=64, help_text="Default: that of the tariff's station, else of the installation."
     )
 
 
-class LineSerializer(serializers.Serializer[Any]):
-    type = serializers.CharField()
-    quantity = serializers.CharField()
-    unit = serializers.CharField()
-    unit_price = serializers.CharField()
-    amount = serializers.CharField(help_text="Tax included.")
-    tax = serializers.CharField()
-
-
-class BillSerializer(serializers.Serializer[Any]):
-    currency = serializers.CharField()
-    lines = LineSerializer(many=True)
-    total = serializers.CharField()
-    tax = serializers.CharField(help_text="Contained in the total.")
-
-
 class TariffPreview(IdempotentPost):
-    @extend_schema(request=PreviewRequest, responses=BillSerializer)
+    @extend_schema(operation_id="preview_tariff", request=Preview, responses=BillSerializer)
     def post(self, request: Request) -> Response:
         """Price a charge; nothing is stored."""
-        said = parse(PreviewRequest, request)
+        said = parse(Preview, request)
         asked = _asked(said["tariff"])
         periods = [
             Period(**period | {"energy_wh": Wh(period["energy_wh"])}) for period in said["periods"]

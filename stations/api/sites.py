@@ -3,7 +3,7 @@
 from typing import Any, cast
 
 from django.db.models import QuerySet
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import serializers
 from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
@@ -33,7 +33,7 @@ class SiteSerializer(serializers.Serializer[Site]):
     longitude = serializers.DecimalField(max_digits=9, decimal_places=6, allow_null=True)
 
 
-class SiteRequest(serializers.Serializer[Any]):
+class SiteChange(serializers.Serializer[Any]):
     name = serializers.CharField(max_length=120)
     address = TextOrNull(max_length=250)
     latitude = NumberField(
@@ -45,6 +45,7 @@ class SiteRequest(serializers.Serializer[Any]):
     reason = ReasonField()
 
 
+@extend_schema_view(get=extend_schema(operation_id="list_sites"))
 class Sites(IdempotentPost, ListAPIView[Site]):
     permission_classes = [IsStaffOrReadOnly]
     serializer_class = SiteSerializer
@@ -55,9 +56,9 @@ class Sites(IdempotentPost, ListAPIView[Site]):
     def get_queryset(self) -> QuerySet[Site]:
         return Site.objects.all()
 
-    @extend_schema(request=SiteRequest, responses={201: SiteSerializer})
+    @extend_schema(operation_id="add_site", request=SiteChange, responses={201: SiteSerializer})
     def post(self, request: Request) -> Response:
-        facts, reason = _facts(parse(SiteRequest, request))
+        facts, reason = _facts(parse(SiteChange, request))
         site = registry.add_site(facts=facts, by=caller(request), reason=reason)
         return Response(SiteSerializer(site).data, status=201)
 
@@ -65,21 +66,21 @@ class Sites(IdempotentPost, ListAPIView[Site]):
 class SiteDetail(APIView):
     permission_classes = [IsStaffOrReadOnly]
 
-    @extend_schema(responses=SiteSerializer)
+    @extend_schema(operation_id="get_site", responses=SiteSerializer)
     def get(self, request: Request, site_id: int) -> Response:
         return Response(SiteSerializer(registry.find_site(site_id)).data)
 
-    @extend_schema(request=SiteRequest, responses=SiteSerializer)
+    @extend_schema(operation_id="replace_site", request=SiteChange, responses=SiteSerializer)
     def put(self, request: Request, site_id: int) -> Response:
-        facts, reason = _facts(parse(SiteRequest, request))
+        facts, reason = _facts(parse(SiteChange, request))
         return self._update(site_id, UNSAID | facts, reason)
 
-    @extend_schema(request=SiteRequest, responses=SiteSerializer)
+    @extend_schema(operation_id="change_site", request=SiteChange, responses=SiteSerializer)
     def patch(self, request: Request, site_id: int) -> Response:
         """Change what is named."""
-        return self._update(site_id, *_facts(parse(SiteRequest, request, partial=True)))
+        return self._update(site_id, *_facts(parse(SiteChange, request, partial=True)))
 
-    @extend_schema(parameters=[REASON], responses={204: None})
+    @extend_schema(operation_id="remove_site", parameters=[REASON], responses={204: None})
     def delete(self, request: Request, site_id: int) -> Response:
         """Delete a site that no station is at; else 409 `site_in_use`."""
         registry.remove_site(site_id=site_id, by=caller(request), reason=reason_in_query(request))

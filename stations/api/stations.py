@@ -5,7 +5,7 @@ from typing import Any, cast
 
 from django.db.models import Prefetch
 from django_filters.rest_framework import DjangoFilterBackend
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import serializers
 from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
@@ -136,6 +136,7 @@ class NewStation(StationChange):
     station_id = IdentityField()
 
 
+@extend_schema_view(get=extend_schema(operation_id="list_stations"))
 class Stations(IdempotentPost, ListAPIView[Station]):
     permission_classes = [IsStaffOrReadOnly]
     serializer_class = StationSerializer
@@ -147,7 +148,9 @@ class Stations(IdempotentPost, ListAPIView[Station]):
     def get_queryset(self) -> StationQuerySet:
         return visible_stations(self.request)
 
-    @extend_schema(request=NewStation, responses={201: KeyedStationSerializer})
+    @extend_schema(
+        operation_id="add_station", request=NewStation, responses={201: KeyedStationSerializer}
+    )
     def post(self, request: Request) -> Response:
         """Register a station. The answer tells its key, this once."""
         facts, reason = _facts(parse(NewStation, request))
@@ -158,24 +161,28 @@ class Stations(IdempotentPost, ListAPIView[Station]):
 class StationDetail(APIView):
     permission_classes = [IsStaffOrReadOnly]
 
-    @extend_schema(responses=StationSerializer)
+    @extend_schema(operation_id="get_station", responses=StationSerializer)
     def get(self, request: Request, station_id: str) -> Response:
         station = registry.find(station_id, among=visible_stations(request))
         return Response(StationSerializer(station).data)
 
-    @extend_schema(request=StationChange, responses=KeyedStationSerializer)
+    @extend_schema(
+        operation_id="replace_station", request=StationChange, responses=KeyedStationSerializer
+    )
     def put(self, request: Request, station_id: str) -> Response:
         """Replace what describes the station; profile, key, connectors stay unless named."""
         changes, reason = _facts(parse(StationChange, request))
         return self._update(station_id, UNSAID | changes, reason)
 
-    @extend_schema(request=StationChange, responses=KeyedStationSerializer)
+    @extend_schema(
+        operation_id="change_station", request=StationChange, responses=KeyedStationSerializer
+    )
     def patch(self, request: Request, station_id: str) -> Response:
         """Change what is named."""
         changes, reason = _facts(parse(StationChange, request, partial=True))
         return self._update(station_id, changes, reason)
 
-    @extend_schema(parameters=[REASON], responses={204: None})
+    @extend_schema(operation_id="remove_station", parameters=[REASON], responses={204: None})
     def delete(self, request: Request, station_id: str) -> Response:
         """Delete a station that never had a session; else 409 `station_in_use`."""
         registry.remove_station(

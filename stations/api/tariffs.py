@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from django_filters.rest_framework import DjangoFilterBackend
-from drf_spectacular.utils import extend_schema, extend_schema_field
+from drf_spectacular.utils import extend_schema, extend_schema_field, extend_schema_view
 from rest_framework import serializers
 from rest_framework.generics import ListAPIView
 from rest_framework.request import Request
@@ -29,7 +29,6 @@ from .fields import (
     ReasonField,
     TextOrNull,
     UnitPriceField,
-    is_storable,
     parse,
     reason_in_query,
 )
@@ -78,13 +77,11 @@ class PriceSerializer(serializers.Serializer[Any]):
 class ElementsField(serializers.JSONField):
     """A list of OCPI elements; what they say is judged by pricing."""
 
-    default_error_messages = {"not_a_list": "A list is required.", "characters": "Not storable."}
+    default_error_messages = {"not_a_list": "A list is required."}
 
     def to_internal_value(self, data: Any) -> list[Any]:
         if not isinstance(data, list):
             self.fail("not_a_list")
-        if not is_storable(data):
-            self.fail("characters")
         return data
 
 
@@ -154,6 +151,7 @@ class TariffChange(serializers.Serializer[Any]):
     reason = ReasonField()
 
 
+@extend_schema_view(get=extend_schema(operation_id="list_tariffs"))
 class Tariffs(IdempotentPost, ListAPIView[TariffAssignment]):
     permission_classes = [IsStaffOrReadOnly]
     serializer_class = TariffSerializer
@@ -166,7 +164,9 @@ class Tariffs(IdempotentPost, ListAPIView[TariffAssignment]):
         """What each scope is sold at now, or will be."""
         return TariffAssignment.objects.shown().with_places()
 
-    @extend_schema(request=TariffChange, responses={201: TariffSerializer})
+    @extend_schema(
+        operation_id="add_tariff", request=TariffChange, responses={201: TariffSerializer}
+    )
     def post(self, request: Request) -> Response:
         """Sell at a new tariff; where one is in force, this is its new version."""
         said = Said.read(request)
@@ -182,23 +182,23 @@ class Tariffs(IdempotentPost, ListAPIView[TariffAssignment]):
 class TariffDetail(APIView):
     permission_classes = [IsStaffOrReadOnly]
 
-    @extend_schema(responses=TariffSerializer)
+    @extend_schema(operation_id="get_tariff", responses=TariffSerializer)
     def get(self, request: Request, tariff_id: uuid.UUID) -> Response:
         return Response(TariffSerializer(tariffs.find(tariff_id)).data)
 
-    @extend_schema(request=TariffChange, responses=TariffSerializer)
+    @extend_schema(operation_id="replace_tariff", request=TariffChange, responses=TariffSerializer)
     def put(self, request: Request, tariff_id: uuid.UUID) -> Response:
         """Replace the terms, as a new version from now."""
         said = Said.read(request)
         return self._revise(tariff_id, said, UNSAID | said.offer)
 
-    @extend_schema(request=TariffChange, responses=TariffSerializer)
+    @extend_schema(operation_id="change_tariff", request=TariffChange, responses=TariffSerializer)
     def patch(self, request: Request, tariff_id: uuid.UUID) -> Response:
         """Change what is named, as a new version from now."""
         said = Said.read(request, partial=True)
         return self._revise(tariff_id, said, said.offer)
 
-    @extend_schema(parameters=[REASON], responses={204: None})
+    @extend_schema(operation_id="remove_tariff", parameters=[REASON], responses={204: None})
     def delete(self, request: Request, tariff_id: uuid.UUID) -> Response:
         """Retire the scope: the next less specific tariff applies there."""
         tariffs.retire(scope_id=tariff_id, by=caller(request), reason=reason_in_query(request))
@@ -212,6 +212,7 @@ class TariffDetail(APIView):
         return Response(TariffSerializer(version).data)
 
 
+@extend_schema_view(get=extend_schema(operation_id="list_tariff_versions"))
 class TariffVersions(ListAPIView[TariffAssignment]):
     """Every version of a tariff, the newest first, also planned and retired ones."""
 
