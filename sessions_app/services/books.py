@@ -68,7 +68,7 @@ def _correct(session: ChargingSession, driver: User, wanted: Minor) -> None:
 
 
 def _bring_to(
-    session: ChargingSession, code: Code, debit: Account.Kind, credit: Account.Kind, target: Minor
+    session: ChargingSession, code: Transfer.Code, debit: Account.Kind, credit: Account.Kind, target: Minor
 ) -> None:
     """Post what is missing until `code` has moved `target` from debit to credit in all."""
     booked = _sum(session, (code,), debit__kind=debit) - _sum(session, (code,), credit__kind=debit)
@@ -79,7 +79,7 @@ def _bring_to(
 
 
 def _post(
-    session: ChargingSession, code: Code, debit: Account, credit: Account, amount: int
+    session: ChargingSession, code: Transfer.Code, debit: Account, credit: Account, amount: int
 ) -> None:
     count = Transfer.objects.filter(reference=session.reference, code=code).count()
     ledger.post(
@@ -92,7 +92,7 @@ def _post(
     )
 
 
-def _sum(session: ChargingSession, codes: tuple[Code, ...], **side: Account.Kind) -> int:
+def _sum(session: ChargingSession, codes: tuple[Transfer.Code, ...], **side: Account.Kind) -> int:
     moved = Transfer.objects.filter(
         reference=session.reference,
         code__in=codes,
