@@ -91,6 +91,8 @@ class Lane:
                 logger.warning("%s: cannot look for commands: %s", self._socket.station_id, error)
                 await asyncio.sleep(RETRY_S)
                 continue
+            if self._is_stopped:
+                return  # what was just claimed is cut off with the socket
             if command is not None:
                 await self._call(command)
             elif not await self._set_up():

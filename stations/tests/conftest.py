@@ -1,4 +1,4 @@
-"""What the gateway's tests share: a gateway in this process, and stations that open sockets to it."""
+"""What the gateway's tests share: a gateway in this process, and stations with sockets to it."""
 
 from contextlib import AsyncExitStack
 from typing import Any

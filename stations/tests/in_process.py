@@ -1,4 +1,4 @@
-"""A bare station on the real consumer and gateway, without a network: the ASGI events are its wire."""
+"""A bare station on the real consumer and gateway without a network: ASGI events are its wire."""
 
 import asyncio
 from collections.abc import AsyncIterator
