@@ -10,6 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from billing.models import User
 from config.demo import story
 from config.demo.client import ApiError, Client
 from config.demo.processes import Child, DemoFailed, child, ended_by_sigterm, need_free_port
@@ -43,6 +44,7 @@ class Command(BaseCommand):
         self._say("Starting the server ...")
         server = processes.enter_context(serve(port))
         story.wait("starting", lambda: story.is_up(anyone), children=(server,))
+        make_operator()
         people = story.log_in_people(anyone)
         key = story.register_station(people.operator)
         station = processes.enter_context(simulate(port, key))
@@ -124,6 +126,13 @@ class Command(BaseCommand):
     def _say(self, line: str) -> None:
         self.stdout.write(line)
         self.stdout.flush()  # whoever reads it through a pipe sees it as it happens
+
+
+def make_operator() -> None:
+    """Make the first member of staff, whom no API can make."""
+    username, password = story.OPERATOR
+    if not User.objects.filter(username=username).exists():
+        User.objects.create_superuser(username, "operator@example.org", password)
 
 
 def serve(port: int) -> AbstractContextManager[Child]:
