@@ -96,7 +96,7 @@ class Connection:
         if not self.is_closing:
             self.is_closing = True
             logger.info("%s: closing, %s", self.station_id, why.name.lower())
-            await self._close_socket(why)
+            await self._close_socket(int(why))  # autobahn takes no IntEnum
 
     async def drain(self, within_s: float) -> None:
         """Answer what has come, then close: the process ends."""
