@@ -26,7 +26,8 @@ class Limit:
 
     def count(self, *key: str) -> None:
         """Count one try; the first of them opens the window."""
-        started_at = cache.get_or_set(self._window(key), time.time(), self.period_s)
+        now = time.time()
+        started_at = cache.get_or_set(self._window(key), now, self.period_s) or now
         counter = self._counter(key, started_at)
         if not cache.add(counter, 1, self.period_s):
             with contextlib.suppress(ValueError):  # the window closed at this very moment

@@ -87,11 +87,10 @@ class TopUpsView(IdempotentPost, generics.ListAPIView[Payment]):
         )
         return Response(TopUpSerializer(payment).data, status=status.HTTP_201_CREATED)
 
-    def filter_queryset(self, queryset: Any) -> QuerySet[Payment]:
-        if not caller(self.request).is_staff or "user_id" in self.request.query_params:
-            queryset = queryset.filter(user=user_in_query(self.request))
-        mine: QuerySet[Payment] = super().filter_queryset(queryset)
-        return mine
+    def get_queryset(self) -> QuerySet[Payment]:
+        if caller(self.request).is_staff and "user_id" not in self.request.query_params:
+            return Payment.objects.all()
+        return Payment.objects.filter(user=user_in_query(self.request))
 
 
 class TopUpView(APIView):
