@@ -351,6 +351,8 @@ def test_a_preview_bills_parking_after_the_grace(driver):
         ({"periods": [MORNING | {"state": "idle"}]}, "periods.0.state"),
         ({"periods": [MORNING, MORNING]}, "periods"),
         ({"periods": [MORNING | {"end": "2026-06-01T00:00:00Z"}]}, "periods"),
+        ({"periods": [MORNING | {"end": "2026-07-10T00:00:00Z"}]}, "periods"),
+        ({"periods": [MORNING] * 1001}, "periods"),
         ({"time_zone": "Asia/Nowhere"}, "time_zone"),
     ],
 )
