@@ -147,6 +147,7 @@ def _is_trusted(client: tuple[str, int] | None) -> bool:
     if client is None:
         return False
     address = ipaddress.ip_address(client[0])
+    address = getattr(address, "ipv4_mapped", None) or address  # as a socket on :: sees IPv4
     return any(
         address in ipaddress.ip_network(network, strict=False)
         for network in settings.CSMS_TRUSTED_PROXIES

@@ -20,7 +20,7 @@ async def test_every_frame_is_kept_in_both_directions(plug_in, gateway, k1):
     kept = [(row.direction, row.action, row.text) async for row in Frame.objects.order_by("at")]
     assert kept == [
         ("in", "Authorize", json.dumps([2, "a1", "Authorize", {"idTag": "x"}])),
-        ("out", "", '[3,"a1",{"idTagInfo":{"status":"Invalid"}}]'),
+        ("out", "Authorize", '[3,"a1",{"idTagInfo":{"status":"Invalid"}}]'),
         ("in", "", "no message"),
     ]
 
