@@ -8,6 +8,7 @@ import secrets
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import environ
 
@@ -22,7 +23,11 @@ ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=["localhost", "127.
 # --- Database -------------------------------------------------------------------------------
 
 DATABASES: dict[str, dict[str, Any]] = {
-    "default": env.db("DATABASE_URL", default=f"sqlite:///{BASE_DIR / 'kubat.sqlite3'}")
+    "default": env.db(
+        "DATABASE_URL",
+        # quoted: the checkout may lie in a directory such as c++
+        default="sqlite:///" + quote((BASE_DIR / "kubat.sqlite3").as_posix()),
+    )
 }
 DATABASE = DATABASES["default"]
 IS_SQLITE: bool = DATABASE["ENGINE"] == "django.db.backends.sqlite3"

@@ -95,7 +95,7 @@ def test_a_start_after_a_kill_ends_the_old_charge_charges_anew_and_serves_until_
     killed.communicate(timeout=60)
 
     process = demo.start()
-    said = wait_for(process, "^Swagger")
+    said = wait_for(process, "^Ctrl-C ends it")
     driver = Client(f"http://127.0.0.1:{demo.port}").log_in(*story.DRIVER)
     new, old = driver.get("/ocpp/sessions")["results"]
     assert (old["status"], old["stop_reason"]) == ("completed", "PowerLoss")

@@ -50,7 +50,10 @@ class Command(BaseCommand):
         station = processes.enter_context(simulate(port, key))
         self._prepare(people, (server, station))
         self._charge(people.driver, (server, station))
+        self._say("To look around, start it without --once:" if is_once else "Look around:")
         self._show_where_to_look(anyone.base_url, key, server)
+        if not is_once:
+            self._say("Ctrl-C ends it.")
         while not is_once:
             time.sleep(1)
             server.check()
@@ -121,7 +124,7 @@ class Command(BaseCommand):
             ("Station", f"{story.STATION_ID}, key {key}"),
             ("Log", str(server.log)),
         ):
-            self._say(f"{name:12} {value}")
+            self._say(f"  {name:12} {value}")
 
     def _say(self, line: str) -> None:
         self.stdout.write(line)
