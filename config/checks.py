@@ -10,6 +10,7 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 from django.core.exceptions import ImproperlyConfigured
+from django.utils.module_loading import import_string
 
 from billing.money import to_minor
 
@@ -40,7 +41,7 @@ OTHER_CONNECTIONS = 2
 
 @register()
 def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    return [*_check_numbers(), *_check_money(), *_check_place(), *_check_network(), *_check_data()]
+    return [*_check_numbers(), *_check_money(), *_check_fiscal(), *_check_place(), *_check_network(), *_check_data()]
 
 
 def _check_numbers() -> Iterator[CheckMessage]:
@@ -61,6 +62,18 @@ def _check_money() -> Iterator[CheckMessage]:
     is_code = len(currency) == 3 and currency.isascii() and currency.isupper()
     if not is_code or currency in OTHER_DECIMALS:
         yield Error("CSMS_CURRENCY is a code of ISO 4217 with two decimals.", id="kubat.E006")
+
+
+def _check_fiscal() -> Iterator[CheckMessage]:
+    registrar = settings.CSMS_FISCAL_REGISTRAR
+    if not registrar:
+        return
+    try:
+        found = import_string(registrar)
+    except ImportError:
+        found = None
+    if not callable(found):
+        yield Error("CSMS_FISCAL_REGISTRAR names no callable that exists.", id="kubat.E012")
 
 
 def _check_place() -> Iterator[CheckMessage]:

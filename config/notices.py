@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from billing.models import OutboxMessage
 from billing.outbox import Handler
+from billing.receipts import fiscal
 
 logger = logging.getLogger("kubat.alerts")
 
@@ -15,4 +16,8 @@ def log_alert(message: OutboxMessage) -> None:
     logger.warning("alert %s %s: %s", message.payload["alert"], event, message.payload["text"])
 
 
-DELIVERIES: Mapping[str, Handler] = {"alert.opened": log_alert, "alert.resolved": log_alert}
+DELIVERIES: Mapping[str, Handler] = {
+    "alert.opened": log_alert,
+    "alert.resolved": log_alert,
+    fiscal.TOPIC: fiscal.register,
+}

@@ -14,6 +14,7 @@ from ..models import ChargingSession, SessionEvent, SessionStatus
 from .bill import Priced, delivered_wh, price_session, session_time
 from .books import book
 from .holds import release_hold, shrink_hold
+from .receipts import document
 
 STOP_IGNORED = "stop_ignored"
 
@@ -44,6 +45,7 @@ def settle(session: ChargingSession, ending: Ending) -> None:
     )
     alerts.resolve_alert(STOP_IGNORED, str(session.pk))
     _tell_of_shortfall(session)
+    document(session, priced.bill)
 
 
 def settle_on_last_reading(session: ChargingSession, *, reason: str, actor: str = "kubat") -> None:
@@ -66,6 +68,7 @@ def correct(session: ChargingSession, ending: Ending) -> None:
         paid_minor=session.cost_minor,
     )
     _tell_of_shortfall(session)
+    document(session, priced.bill)
 
 
 def put_in_review(

@@ -1,0 +1,294 @@
+"""Every word that a document can contain, in each language: mypy sees to it that none is missing."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from ..models import Transfer
+
+Code = Literal["en", "ru", "ky"]
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """How one language writes numbers and dates, and its words."""
+
+    code: Code
+    decimal: str
+    thousands: str
+    date: str
+    som: str
+
+    # A receipt.
+    receipt: str
+    correction: str
+    number: str
+    issued_at: str
+    tax_id: str
+    place: str
+    address: str
+    connector: str
+    started_at: str
+    ended_at: str
+    duration: str
+    hours: str
+    minutes: str
+    energy: str
+    tariff: str
+    session: str
+    what: str
+    quantity: str
+    unit_price: str
+    amount: str
+    total: str
+    not_charged: str
+    paid: str
+    tax: str
+    vat: str
+    corrects: str
+    paid_before: str
+    collected: str
+    returned: str
+    fiscal_number: str
+    thanks: str
+    correction_note: str
+    page: str
+    lines: dict[str, str]
+    units: dict[str, str]
+
+    # A statement.
+    statement: str
+    period: str
+    account: str
+    opening: str
+    closing: str
+    date_heading: str
+    movement: str
+    money_in: str
+    money_out: str
+    balance: str
+    turnover: str
+    nothing_moved: str
+    reference: str
+    reason: str
+    movements: dict[str, str]
+
+
+_CODE = Transfer.Code
+
+ENGLISH = Language(
+    code="en",
+    decimal=".",
+    thousands=",",
+    date="%d %b %Y",
+    som="som",
+    receipt="Receipt",
+    correction="Correction",
+    number="No.",
+    issued_at="Issued",
+    tax_id="Tax number",
+    place="Station",
+    address="Address",
+    connector="Connector",
+    started_at="Started",
+    ended_at="Ended",
+    duration="Duration",
+    hours="h",
+    minutes="min",
+    energy="Energy",
+    tariff="Tariff",
+    session="Session",
+    what="Item",
+    quantity="Quantity",
+    unit_price="Price",
+    amount="Amount",
+    total="Total",
+    not_charged="Beyond your limit, not charged",
+    paid="Paid from balance",
+    tax="tax included",
+    vat="VAT {percent} % included",
+    corrects="Corrects receipt",
+    paid_before="Paid before",
+    collected="Collected from balance",
+    returned="Returned to balance",
+    fiscal_number="Fiscal number",
+    thanks="Thank you for charging with us!",
+    correction_note="The receipt stays as it was issued; this document states what changed.",
+    page="Page {page} of {pages}",
+    lines={
+        "ENERGY": "Electricity",
+        "TIME": "Charging time",
+        "PARKING_TIME": "Parking after the charge",
+        "FLAT": "Flat fee",
+        "MIN_PRICE": "Up to the least price",
+        "MAX_PRICE": "Reduction to the highest price",
+    },
+    units={"kWh": "kWh", "h": "h", "session": "×"},
+    statement="Account statement",
+    period="Period",
+    account="Account",
+    opening="Opening balance",
+    closing="Closing balance",
+    date_heading="Date",
+    movement="Movement",
+    money_in="In",
+    money_out="Out",
+    balance="Balance",
+    turnover="Total",
+    nothing_moved="Nothing moved in this period.",
+    reference="Reference",
+    reason="Reason",
+    movements={
+        _CODE.TOPUP: "Top-up",
+        _CODE.CHARGE: "Charging",
+        _CODE.TAX: "Tax",
+        _CODE.LOSS: "Loss",
+        _CODE.CORRECTION: "Correction of a charge",
+        _CODE.ADJUSTMENT: "Adjustment by the operator",
+    },
+)
+
+RUSSIAN = Language(
+    code="ru",
+    decimal=",",
+    thousands="\u00a0",
+    date="%d.%m.%Y",
+    som="сом",
+    receipt="Квитанция",
+    correction="Корректировка",
+    number="№",
+    issued_at="Выдана",
+    tax_id="ИНН",
+    place="Станция",
+    address="Адрес",
+    connector="Разъём",
+    started_at="Начало",
+    ended_at="Окончание",
+    duration="Длительность",
+    hours="ч",
+    minutes="мин",
+    energy="Энергия",
+    tariff="Тариф",
+    session="Сеанс",
+    what="Наименование",
+    quantity="Количество",
+    unit_price="Цена",
+    amount="Сумма",
+    total="Итого",
+    not_charged="Сверх вашего лимита, не взимается",
+    paid="Оплачено с баланса",
+    tax="в том числе налог",
+    vat="в том числе НДС {percent} %",
+    corrects="Исправляет квитанцию",
+    paid_before="Оплачено ранее",
+    collected="Списано с баланса",
+    returned="Возвращено на баланс",
+    fiscal_number="Фискальный номер",
+    thanks="Спасибо, что заряжаетесь у нас!",
+    correction_note="Квитанция остаётся прежней; этот документ сообщает, что изменилось.",
+    page="Страница {page} из {pages}",
+    lines={
+        "ENERGY": "Электроэнергия",
+        "TIME": "Время зарядки",
+        "PARKING_TIME": "Стоянка после зарядки",
+        "FLAT": "Фиксированная плата",
+        "MIN_PRICE": "Доплата до наименьшей цены",
+        "MAX_PRICE": "Скидка до наибольшей цены",
+    },
+    units={"kWh": "кВт·ч", "h": "ч", "session": "×"},
+    statement="Выписка по счёту",
+    period="Период",
+    account="Счёт",
+    opening="Остаток на начало",
+    closing="Остаток на конец",
+    date_heading="Дата",
+    movement="Операция",
+    money_in="Поступление",
+    money_out="Списание",
+    balance="Остаток",
+    turnover="Обороты",
+    nothing_moved="За этот период движений не было.",
+    reference="Ссылка",
+    reason="Причина",
+    movements={
+        _CODE.TOPUP: "Пополнение",
+        _CODE.CHARGE: "Зарядка",
+        _CODE.TAX: "Налог",
+        _CODE.LOSS: "Убыток",
+        _CODE.CORRECTION: "Корректировка зарядки",
+        _CODE.ADJUSTMENT: "Корректировка оператором",
+    },
+)
+
+KYRGYZ = Language(
+    code="ky",
+    decimal=",",
+    thousands="\u00a0",
+    date="%d.%m.%Y",
+    som="сом",
+    receipt="Дүмүрчөк",
+    correction="Оңдоо",
+    number="№",
+    issued_at="Берилди",
+    tax_id="ИНН",
+    place="Станция",
+    address="Дареги",
+    connector="Туташтыргыч",
+    started_at="Башталды",
+    ended_at="Аяктады",
+    duration="Узактыгы",
+    hours="с",
+    minutes="мүн",
+    energy="Энергия",
+    tariff="Тариф",
+    session="Сеанс",
+    what="Аталышы",
+    quantity="Саны",
+    unit_price="Баасы",
+    amount="Суммасы",
+    total="Жыйынтыгы",
+    not_charged="Чегиңизден ашыгы, акы алынбайт",
+    paid="Баланстан төлөндү",
+    tax="анын ичинде салык",
+    vat="анын ичинде КНС {percent} %",
+    corrects="Оңдолгон дүмүрчөк",
+    paid_before="Мурда төлөнгөн",
+    collected="Баланстан алынды",
+    returned="Баланска кайтарылды",
+    fiscal_number="Фискалдык номер",
+    thanks="Бизден кубаттаганыңыз үчүн рахмат!",
+    correction_note="Дүмүрчөк мурдагыдай калат; бул документ эмне өзгөргөнүн билдирет.",
+    page="{pages} беттин {page}-бети",
+    lines={
+        "ENERGY": "Электр энергиясы",
+        "TIME": "Кубаттоо убактысы",
+        "PARKING_TIME": "Кубаттоодон кийин туруу",
+        "FLAT": "Белгиленген төлөм",
+        "MIN_PRICE": "Эң төмөнкү баага чейин кошумча",
+        "MAX_PRICE": "Эң жогорку баага чейин арзандатуу",
+    },
+    units={"kWh": "кВт·саат", "h": "саат", "session": "×"},
+    statement="Эсептин көчүрмөсү",
+    period="Мезгил",
+    account="Эсеп",
+    opening="Баштапкы калдык",
+    closing="Акыркы калдык",
+    date_heading="Күнү",
+    movement="Операция",
+    money_in="Кирди",
+    money_out="Чыкты",
+    balance="Калдык",
+    turnover="Жүгүртүү",
+    nothing_moved="Бул мезгилде эч нерсе жылган жок.",
+    reference="Шилтеме",
+    reason="Себеби",
+    movements={
+        _CODE.TOPUP: "Толуктоо",
+        _CODE.CHARGE: "Кубаттоо",
+        _CODE.TAX: "Салык",
+        _CODE.LOSS: "Чыгым",
+        _CODE.CORRECTION: "Кубаттоону оңдоо",
+        _CODE.ADJUSTMENT: "Оператордун оңдоосу",
+    },
+)
+
+LANGUAGES: dict[str, Language] = {row.code: row for row in (ENGLISH, RUSSIAN, KYRGYZ)}
