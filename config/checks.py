@@ -41,7 +41,14 @@ OTHER_CONNECTIONS = 2
 
 @register()
 def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    return [*_check_numbers(), *_check_money(), *_check_fiscal(), *_check_place(), *_check_network(), *_check_data()]
+    return [
+        *_check_numbers(),
+        *_check_money(),
+        *_check_fiscal(),
+        *_check_place(),
+        *_check_network(),
+        *_check_data(),
+    ]
 
 
 def _check_numbers() -> Iterator[CheckMessage]:

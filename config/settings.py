@@ -293,5 +293,7 @@ LOGGING = {
         # Every malformed frame would be a traceback there; the gateway counts and logs its own.
         "ocpp": {"level": "CRITICAL"},
         "daphne": {"level": "WARNING"},
+        # It tells of every table of every font that a PDF embeds.
+        "fontTools": {"level": "WARNING"},
     },
 }

@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
-from django.conf import settings
-
 from ..models import FiscalRegistration, Receipt
 from . import write
 from .languages import LANGUAGES, Language
@@ -64,7 +62,7 @@ def lay_out(receipt: Receipt, language_code: str) -> Document:
         language=language,
         issued_at=issued_at,
         title=f"{kind} {language.number}{write.NO_BREAK}{number_text(snapshot['number'])}",
-        subtitle=f"{language.issued_at} {write.moment(issued_at, zone, language)}",
+        subtitle=f"{language.issued_at} {write.moment(issued_at.astimezone(zone), language)}",
         seller=snapshot["seller"],
         facts=tuple(_facts(snapshot, zone, language)),
         items=tuple(_item(line, snapshot["currency"], language) for line in snapshot["lines"]),
@@ -83,8 +81,8 @@ def number_text(number: int) -> str:
 def _facts(snapshot: Snapshot, zone: zoneinfo.ZoneInfo, language: Language) -> Iterator[Row]:
     sale = snapshot["sale"]
     if corrected := snapshot["corrects"]:
-        issued_at = dt.datetime.fromisoformat(corrected["issued_at"]).astimezone(zone)
-        date = issued_at.strftime(language.date)
+        issued_at = dt.datetime.fromisoformat(corrected["issued_at"])
+        date = issued_at.astimezone(zone).strftime(language.date)
         number = f"{language.number}{write.NO_BREAK}{number_text(corrected['number'])}"
         yield Row(language.corrects, f"{number}, {date}", is_strong=True)
     yield Row(language.place, sale["place"])
@@ -92,14 +90,24 @@ def _facts(snapshot: Snapshot, zone: zoneinfo.ZoneInfo, language: Language) -> I
         yield Row(language.address, sale["address"])
     if sale["connector"] is not None:
         yield Row(language.connector, str(sale["connector"]))
-    started_at, ended_at = (dt.datetime.fromisoformat(sale[at]) for at in ("started_at", "ended_at"))
-    yield Row(language.started_at, write.clock(started_at, zone, language))
-    yield Row(language.ended_at, write.clock(ended_at, zone, language))
-    yield Row(language.duration, write.duration(ended_at - started_at, language))
+    yield Row(language.time, _time(snapshot, zone, language))
     energy = write.quantity(sale["energy_kwh"], language)
     yield Row(language.energy, f"{energy}{write.NO_BREAK}{language.units['kWh']}")
     if tariff := _tariff(snapshot, language):
         yield Row(language.tariff, tariff)
+
+
+def _time(snapshot: Snapshot, zone: zoneinfo.ZoneInfo, language: Language) -> str:
+    """From when to when, with the date of the end only where it is another one."""
+    sale = snapshot["sale"]
+    started_at, ended_at = (
+        dt.datetime.fromisoformat(sale[at]).astimezone(zone) for at in ("started_at", "ended_at")
+    )
+    start, end = (write.clock(at, language) for at in (started_at, ended_at))
+    if started_at.date() == ended_at.date():
+        end = f"{ended_at:%H:%M}"
+    length = write.duration(ended_at - started_at, language)
+    return f"{start} {write.EN_DASH} {end} ({length})"
 
 
 def _tariff(snapshot: Snapshot, language: Language) -> str:
@@ -127,10 +135,10 @@ def _totals(snapshot: Snapshot, language: Language) -> Iterator[Row]:
     if total > paid:
         yield Row(language.not_charged, write.money(f"{paid - total}", currency, language))
     if corrected := snapshot["corrects"]:
-        yield Row(language.paid, write.money(snapshot["paid"], currency, language))
-        yield Row(
-            language.paid_before, write.money(corrected["paid_before"], currency, language)
-        )
+        yield Row(language.paid_in_all, write.money(snapshot["paid"], currency, language))
+        yield from _tax(snapshot, language)
+        before = corrected["paid_before"]
+        yield Row(language.paid_before, write.money(before, currency, language))
 
 
 def _result(snapshot: Snapshot, language: Language) -> Row:
@@ -146,11 +154,17 @@ def _result(snapshot: Snapshot, language: Language) -> Row:
 
 
 def _notes(snapshot: Snapshot, language: Language) -> Iterator[str]:
-    if Decimal(snapshot["tax"]):
-        tax = write.money(snapshot["tax"], snapshot["currency"], language)
-        yield f"{_tax_label(snapshot['lines'], language)}: {tax}"
     if snapshot["corrects"]:
         yield language.correction_note
+    else:
+        yield from (f"{tax.label}: {tax.value}" for tax in _tax(snapshot, language))
+
+
+def _tax(snapshot: Snapshot, language: Language) -> Iterator[Row]:
+    """The tax in what was paid, where there is any."""
+    if Decimal(snapshot["tax"]):
+        tax = write.money(snapshot["tax"], snapshot["currency"], language)
+        yield Row(_tax_label(snapshot["lines"], language), tax)
 
 
 def _tax_label(lines: list[BillLine], language: Language) -> str:

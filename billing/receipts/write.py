@@ -1,7 +1,6 @@
 """Numbers, money and times as people of each language write them."""
 
 import datetime as dt
-import zoneinfo
 from decimal import Decimal
 
 from .languages import Language
@@ -36,16 +35,14 @@ def currency_name(currency: str, language: Language) -> str:
     return language.som if currency == "KGS" else currency
 
 
-def moment(at: dt.datetime, zone: zoneinfo.ZoneInfo, language: Language) -> str:
-    """Write a moment by the clock of its place, and how far that clock is from UTC."""
-    local = at.astimezone(zone)
-    return f"{local.strftime(language.date)}, {local:%H:%M} ({_offset(local)})"
+def clock(at: dt.datetime, language: Language) -> str:
+    """Write a local moment, where its place is known."""
+    return f"{at.strftime(language.date)}, {at:%H:%M}"
 
 
-def clock(at: dt.datetime, zone: zoneinfo.ZoneInfo, language: Language) -> str:
-    """Write a moment by the clock of its place, where that is known."""
-    local = at.astimezone(zone)
-    return f"{local.strftime(language.date)}, {local:%H:%M}"
+def moment(at: dt.datetime, language: Language) -> str:
+    """Write a local moment, and how far its clock is from UTC."""
+    return f"{clock(at, language)} ({_offset(at)})"
 
 
 def duration(length: dt.timedelta, language: Language) -> str:
