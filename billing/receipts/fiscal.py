@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from django.conf import settings
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
@@ -41,14 +42,15 @@ def queue(receipt: Receipt) -> None:
         )
 
 
+def is_given_up(receipt: Receipt) -> bool:
+    """Whether the outbox has stopped trying."""
+    return _given_up(receipt).exists()
+
+
 def queue_again(receipt: Receipt) -> bool:
     """Begin anew what the outbox gave up on; False when there is nothing to do again."""
-    given_up = OutboxMessage.objects.filter(
-        key=f"{TOPIC}:{receipt.number}", status=OutboxMessage.Status.FAILED
-    )
-    return bool(
-        given_up.update(status=OutboxMessage.Status.QUEUED, attempts=0, due_at=timezone.now())
-    )
+    queued = OutboxMessage.Status.QUEUED
+    return bool(_given_up(receipt).update(status=queued, attempts=0, due_at=timezone.now()))
 
 
 def register(message: OutboxMessage) -> None:
@@ -70,3 +72,9 @@ def register(message: OutboxMessage) -> None:
 
 def _is_registered(receipt: Receipt) -> bool:
     return FiscalRegistration.objects.filter(receipt=receipt).exists()
+
+
+def _given_up(receipt: Receipt) -> QuerySet[OutboxMessage]:
+    return OutboxMessage.objects.filter(
+        key=f"{TOPIC}:{receipt.number}", status=OutboxMessage.Status.FAILED
+    )

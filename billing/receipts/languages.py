@@ -66,7 +66,6 @@ class Language:
     balance: str
     turnover: str
     nothing_moved: str
-    reason: str
     movements: dict[str, str]
 
 
@@ -130,7 +129,6 @@ ENGLISH = Language(
     balance="Balance",
     turnover="Total",
     nothing_moved="Nothing moved in this period.",
-    reason="Reason",
     movements={
         _CODE.TOPUP: "Top-up",
         _CODE.CHARGE: "Charging",
@@ -199,7 +197,6 @@ RUSSIAN = Language(
     balance="Остаток",
     turnover="Обороты",
     nothing_moved="За этот период движений не было.",
-    reason="Причина",
     movements={
         _CODE.TOPUP: "Пополнение",
         _CODE.CHARGE: "Зарядка",
@@ -268,7 +265,6 @@ KYRGYZ = Language(
     balance="Калдык",
     turnover="Жүгүртүү",
     nothing_moved="Бул мезгилде эч нерсе жылган жок.",
-    reason="Себеби",
     movements={
         _CODE.TOPUP: "Толуктоо",
         _CODE.CHARGE: "Кубаттоо",

@@ -45,6 +45,7 @@ class Document:
     totals: tuple[Row, ...]
     result: Row
     notes: tuple[str, ...]
+    farewell: str
     fiscal: Row | None
     qr_text: str
 
@@ -69,6 +70,7 @@ def lay_out(receipt: Receipt, language_code: str) -> Document:
         totals=tuple(_totals(snapshot, language)),
         result=_result(snapshot, language),
         notes=tuple(_notes(snapshot, language)),
+        farewell="" if is_correction else language.thanks,
         fiscal=Row(language.fiscal_number, registration.fiscal_number) if registration else None,
         qr_text=registration.qr_text if registration else "",
     )

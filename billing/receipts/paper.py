@@ -48,11 +48,13 @@ class Paper(FPDF):
         super().__init__(format=SIZES[size])
         self.heading = title
         self.language = language
+        self.columns: Sequence[Column] = ()
         self.set_title(title)
         self.set_lang(language.code)
         self.set_creation_date(created_at)
         self.set_producer("Kubat")
         self.set_margin(12)
+        self.c_margin = 0
         self.set_auto_page_break(True, margin=16)
         self.add_font(FONT, "", FONTS / "DejaVuSans.ttf")
         self.add_font(FONT, "B", FONTS / "DejaVuSans-Bold.ttf")
@@ -81,7 +83,22 @@ class Paper(FPDF):
         self.set_line_width(width)
         self.line(self.l_margin, self.y, self.l_margin + self.epw, self.y)
 
-    def headings(self, columns: Sequence[Column]) -> None:
+    def header(self) -> None:
+        """Head the columns again where a table goes on."""
+        if self.columns:
+            self._headings(self.columns)
+
+    def begin_table(self, columns: Sequence[Column]) -> None:
+        self._headings(columns)
+        self.columns = columns
+
+    def end_table(self) -> None:
+        self.columns = ()
+        self.ln(1)
+        self.rule()
+        self.ln(2)
+
+    def _headings(self, columns: Sequence[Column]) -> None:
         self.pen(7, QUIET)
         self.row(columns, [column.heading for column in columns], height=5)
         self.rule()

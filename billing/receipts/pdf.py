@@ -52,13 +52,11 @@ def _items(paper: Paper, document: Document) -> None:
         Column(words.unit_price, width * 0.17, "R"),
         Column(words.amount, width * 0.19, "R"),
     )
-    paper.headings(columns)
+    paper.begin_table(columns)
     paper.pen(8.5)
     for item in document.items:
         paper.row(columns, (item.what, item.quantity, item.unit_price, item.amount), height=5.2)
-    paper.ln(1)
-    paper.rule()
-    paper.ln(2)
+    paper.end_table()
 
 
 def _totals(paper: Paper, totals: tuple[Row, ...]) -> None:
@@ -93,8 +91,9 @@ def _foot(paper: Paper, document: Document) -> None:
     paper.ln(3)
     if document.fiscal:
         _fiscal(paper, document.fiscal, document.qr_text)
-    paper.pen(8.5)
-    paper.paragraph(document.language.thanks, 5, align="C")
+    if document.farewell:
+        paper.pen(8.5)
+        paper.paragraph(document.farewell, 5, align="C")
 
 
 def _fiscal(paper: Paper, fiscal: Row, qr_text: str) -> None:
