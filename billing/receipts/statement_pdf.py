@@ -42,12 +42,14 @@ def _head(paper: Paper, statement: Statement, words: Language, created_at: dt.da
     paper.paragraph(words.statement, 6.5)
     paper.pen(8.5)
     period, owner = statement.period, statement.account.owner
-    dates = (
-        f"{period.first.strftime(words.date)} {write.EN_DASH} {period.last.strftime(words.date)}"
-    )
+    first, last = (day.strftime(words.date) for day in (period.first, period.last))
     drawn_up = write.moment(created_at.astimezone(period.zone), words)
     name = owner.get_full_name() if owner else statement.account.get_kind_display()
-    facts = ((words.account, name), (words.period, dates), (words.issued_at, drawn_up))
+    facts = (
+        (words.account, name),
+        (words.period, f"{first} {write.EN_DASH} {last}"),
+        (words.issued_at, drawn_up),
+    )
     columns = (Column("", paper.epw * 0.18), Column("", paper.epw * 0.82))
     for fact in facts:
         paper.row(columns, fact, height=5)

@@ -17,8 +17,9 @@ from billing.admin.base import ReadOnlyAdmin
 from billing.admin.display import EMPTY, energy, energy_column, list_link, money, money_column
 from billing.admin.filters import CaseFilter, Cases, MomentFilter
 from billing.admin.reasoned import Act, Done, ReasonForm, reasoned
+from billing.admin.receipt import receipt_links
 from billing.energy import to_wh
-from billing.models import Transfer
+from billing.models import Receipt, Transfer
 from stations.models import Command
 
 from ..models import ChargingSession, SessionStatus
@@ -122,6 +123,7 @@ class ChargingSessionAdmin(ReadOnlyAdmin):
                     money_column("cost_minor", _("cost")),
                     "bill_lines",
                     "transfers",
+                    "receipts",
                     "commands",
                 )
             },
@@ -184,6 +186,10 @@ class ChargingSessionAdmin(ReadOnlyAdmin):
         return transfer_table(
             rows.select_related("debit__owner", "credit__owner").order_by("created_at", "id")
         )
+
+    @admin.display(description=_("receipt and corrections"))
+    def receipts(self, session: ChargingSession) -> SafeString | str:
+        return receipt_links(Receipt.objects.of(session.reference))
 
     @admin.display(description=_("commands"))
     def commands(self, session: ChargingSession) -> SafeString:

@@ -67,7 +67,9 @@ def check_sold() -> Iterator[Finding]:
 def check_receipts(case: Case) -> Iterator[Finding]:
     """A session that was paid for has its receipt; its documents add up to its cost."""
     session = case.session
-    cost = session.cost_minor if session.status == SessionStatus.COMPLETED and session.user else 0
+    cost = (
+        session.cost_minor if session.status == SessionStatus.COMPLETED and session.user_id else 0
+    )
     documented = sum(row.difference_minor for row in case.receipts)
     if cost and not case.receipts:
         yield Finding(

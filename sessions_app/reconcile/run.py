@@ -8,6 +8,7 @@ from .bills import check_bill, check_paid
 from .cases import Case, load_cases
 from .finding import Finding
 from .holds import check_hold, check_hold_amount, check_references, check_within_hold
+from .receipts import check_receipt_numbers, check_receipts, check_sold
 from .states import (
     check_due_commands,
     check_due_sessions,
@@ -23,6 +24,7 @@ CASE_CHECKS: tuple[Callable[[Case], Iterator[Finding]], ...] = (
     check_paid,
     check_bill,
     check_history,
+    check_receipts,
 )
 
 
@@ -50,6 +52,8 @@ def _find(now: dt.datetime) -> Iterator[Finding]:
     yield from check_numbers()
     yield from check_credited()
     yield from check_paid_for()
+    yield from check_receipt_numbers()
+    yield from check_sold()
     for case in load_cases():
         for check in CASE_CHECKS:
             yield from check(case)
