@@ -216,6 +216,7 @@ SPECTACULAR_SETTINGS = {
         "CommandStatus": "stations.models.command.Command.Status",
         "ConnectorStatus": "stations.models.station.Connector.Status",
         "Registration": "stations.models.station.Station.Registration",
+        "ReceiptKind": "billing.models.receipt.Receipt.Kind",
         "TopUpStatus": "billing.models.payment.Payment.Status",
         "TransferKind": "billing.models.account.Transfer.Kind",
         "TransferCode": "billing.models.account.Transfer.Code",

@@ -55,6 +55,8 @@ GROUPS = (
             ("sessions_app.sessionevent", "list_alt"),
             ("sessions_app.reading", "speed"),
             ("sessions_app.transactionnumber", "tag"),
+            ("billing.fiscalregistration", "verified"),
+            ("billing.receiptcounter", "pin"),
             ("billing.outboxmessage", "outbox"),
             ("billing.idempotentrequest", "repeat_one"),
             ("stations.gatewayprocess", "dns"),

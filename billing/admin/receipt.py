@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 
 from ..errors import Conflict
-from ..models import Receipt
+from ..models import FiscalRegistration, Receipt, ReceiptCounter
 from ..receipts import fiscal, pdf
 from ..receipts.languages import LANGUAGES
 from ..receipts.layout import lay_out
@@ -116,6 +116,20 @@ class ReceiptAdmin(ReadOnlyAdmin):
         if not fiscal.queue_again(act.row):
             raise Conflict("This document is registered, or about to be.")
         return Done(_("It will be registered within a minute."))
+
+
+@admin.register(FiscalRegistration)
+class FiscalRegistrationAdmin(ReadOnlyAdmin):
+    list_display = ("registered_at", "receipt", "fiscal_number")
+    list_filter = (("registered_at", MomentFilter),)
+    list_select_related = ("receipt",)
+    search_fields = ("fiscal_number", "=receipt__number")
+    fields = readonly_fields = ("receipt", "fiscal_number", "qr_text", "registered_at")
+
+
+@admin.register(ReceiptCounter)
+class ReceiptCounterAdmin(ReadOnlyAdmin):
+    list_display = fields = readonly_fields = ("last",)
 
 
 def receipt_links(receipts: Iterable[Receipt]) -> SafeString | str:

@@ -328,7 +328,7 @@ def move_for_nothing(played, alice):
 
 def alter_cost(played, alice):
     played.row("paid").update(cost_minor=F("cost_minor") - 1)
-    return {"paid_wrong", "loss_wrong"}
+    return {"paid_wrong", "loss_wrong", "receipt_wrong"}
 
 
 def charge_what_failed(played, alice):
