@@ -118,14 +118,16 @@ class TransferFilter(django_filters.FilterSet):
 
 
 class BalanceView(APIView):
-    @extend_schema(parameters=[USER_ID], responses={200: BalanceSerializer})
+    @extend_schema(
+        operation_id="get_balance", parameters=[USER_ID], responses={200: BalanceSerializer}
+    )
     def get(self, request: Request) -> Response:
         """Say what is there, on hold and available."""
         account = ledger.account_of(user_in_query(request))
         return Response(BalanceSerializer(account).data)
 
 
-@extend_schema(parameters=[USER_ID])
+@extend_schema(operation_id="list_transfers", parameters=[USER_ID])
 class TransfersView(generics.ListAPIView[Transfer]):
     """All movements of one account, newest first."""
 
