@@ -127,13 +127,15 @@ class BalanceView(APIView):
         return Response(BalanceSerializer(account).data)
 
 
-@extend_schema(operation_id="list_transfers", parameters=[USER_ID])
 class TransfersView(generics.ListAPIView[Transfer]):
-    """All movements of one account, newest first."""
-
     queryset = Transfer.objects.all()
     serializer_class = TransferSerializer
     filterset_class = TransferFilter
+
+    @extend_schema(operation_id="list_transfers", parameters=[USER_ID])
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """All movements of one account, newest first."""
+        return super().get(request, *args, **kwargs)
 
     def get_queryset(self) -> TransferQuerySet:
         return Transfer.objects.for_account(self._account).select_related(
