@@ -50,6 +50,13 @@ def socket_of(server, key, **more):
     return BareStation(server.ws_url(ADDRESS), headers=headers, **more)
 
 
+async def wait_offline(staff, *, within=10):
+    """Wait until the server has noted that the socket is gone."""
+    async with asyncio.timeout(within):
+        while (await staff.get(f"/ocpp/stations/{ADDRESS}")).json()["online"]:
+            await asyncio.sleep(0.05)
+
+
 async def follow(staff, command_id, *, within=10):
     """Ask for a command until it has ended, as a client does."""
     async with asyncio.timeout(within):
@@ -83,6 +90,7 @@ async def test_a_command_reaches_the_socket_and_its_answer_the_caller(server, st
         done = await follow(staff, asked.json()["id"])
         assert done["status"] == "failed"
         assert done["error"] == {"code": "InternalError", "description": "No cache."}
+    await wait_offline(staff)
     asked = await staff.post(path, json={"action": "ClearCache"})
     assert (asked.status_code, asked.json()["code"]) == (409, "station_offline")
 
