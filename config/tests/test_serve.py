@@ -290,3 +290,18 @@ async def play_outage(server, cable):
     assert (await open_one.ask("StartTransaction", start, message_id="x"))[:2] == [3, "x"]
     await open_one.close()
     assert await ChargingSession.objects.acount() == 1
+
+
+async def test_replies_to_a_socket_that_is_gone_disturb_no_one(server):
+    """A station that sends and drops: what it sent is handled, and nothing is a traceback."""
+    for _ in range(5):
+        gone = BareStation(server.ws_url("K-1"))
+        await gone.connect()
+        for number in range(30):
+            await gone.send_frame([2, f"{number}", "Authorize", {"idTag": "x"}])
+        await gone.socket.close()
+        await gone.close()
+    async with BareStation(server.ws_url("K-1")) as station:
+        assert (await station.boot())["status"] == "Accepted"
+    assert await asyncio.to_thread(server.terminate) == 0
+    assert "Traceback" not in server.log
