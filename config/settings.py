@@ -53,6 +53,7 @@ else:
         "min_size": 1,
         "max_size": env.int("CSMS_DATABASE_POOL_SIZE", default=20),
         "timeout": 10,
+        "reconnect_timeout": 5,  # with the default of 300 it looks ever more seldom: for minutes
     }
     STATE_DIR = BASE_DIR
 DATABASE["ATOMIC_REQUESTS"] = False
@@ -131,6 +132,7 @@ INSTALLED_APPS = [
     "sessions_app",
 ]
 MIDDLEWARE = [
+    "config.health.probes_first",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

@@ -19,6 +19,7 @@ from django.utils import timezone
 
 from billing import outbox
 from billing.api.idempotency import purge_idempotent_requests
+from billing.auth import purge_tokens
 from sessions_app.services import expire
 
 from . import housekeeping, notices
@@ -47,6 +48,7 @@ JOBS = (
     Job("outbox", lambda now: outbox.deliver_due(notices.DELIVERIES)),
     Job("old frames", housekeeping.delete_old_frames, every_s=10),
     Job("old answers", purge_idempotent_requests, every_s=600),
+    Job("expired tokens", purge_tokens, every_s=3600),
     Job("dead processes", housekeeping.forget_dead_processes, every_s=3600),
 )
 

@@ -118,20 +118,24 @@ class TransferFilter(django_filters.FilterSet):
 
 
 class BalanceView(APIView):
-    @extend_schema(parameters=[USER_ID], responses={200: BalanceSerializer})
+    @extend_schema(
+        operation_id="get_balance", parameters=[USER_ID], responses={200: BalanceSerializer}
+    )
     def get(self, request: Request) -> Response:
         """Say what is there, on hold and available."""
         account = ledger.account_of(user_in_query(request))
         return Response(BalanceSerializer(account).data)
 
 
-@extend_schema(parameters=[USER_ID])
 class TransfersView(generics.ListAPIView[Transfer]):
-    """All movements of one account, newest first."""
-
     queryset = Transfer.objects.all()
     serializer_class = TransferSerializer
     filterset_class = TransferFilter
+
+    @extend_schema(operation_id="list_transfers", parameters=[USER_ID])
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """All movements of one account, newest first."""
+        return super().get(request, *args, **kwargs)
 
     def get_queryset(self) -> TransferQuerySet:
         return Transfer.objects.for_account(self._account).select_related(

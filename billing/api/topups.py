@@ -47,7 +47,7 @@ class TopUpSerializer(serializers.ModelSerializer[Payment]):
         return payment.checkout_url or None
 
 
-class TopUpRequestSerializer(serializers.Serializer[Payment]):
+class NewTopUp(serializers.Serializer[Payment]):
     amount = MoneyField(is_positive=True, max_integer=MAX_TOPUP)
     provider = serializers.ChoiceField(list(PROVIDERS))
     user_id = serializers.UUIDField(
@@ -67,15 +67,15 @@ class TopUpsView(IdempotentPost, generics.ListAPIView[Payment]):
     serializer_class = TopUpSerializer
     filterset_class = TopUpFilter
 
-    @extend_schema(parameters=[USER_ID])
+    @extend_schema(operation_id="list_top_ups", parameters=[USER_ID])
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Your top-ups, newest first; staff who name nobody see everyone's."""
         return super().get(request, *args, **kwargs)
 
-    @extend_schema(request=TopUpRequestSerializer, responses={201: TopUpSerializer})
+    @extend_schema(operation_id="top_up", request=NewTopUp, responses={201: TopUpSerializer})
     def post(self, request: Request) -> Response:
         """Begin a top-up. `manual` is for staff, who have seen the money: paid at once."""
-        form = TopUpRequestSerializer(data=request.data)
+        form = NewTopUp(data=request.data)
         form.is_valid(raise_exception=True)
         wanted = form.validated_data
         payment = request_top_up(
@@ -94,7 +94,7 @@ class TopUpsView(IdempotentPost, generics.ListAPIView[Payment]):
 
 
 class TopUpView(APIView):
-    @extend_schema(responses={200: TopUpSerializer})
+    @extend_schema(operation_id="get_top_up", responses={200: TopUpSerializer})
     def get(self, request: Request, payment_id: uuid.UUID) -> Response:
         """One top-up; another's is not found."""
         visible = Payment.objects.all()

@@ -1,5 +1,6 @@
 import datetime as dt
 import time
+from functools import partial
 
 import pytest
 from django.contrib.auth import authenticate
@@ -8,15 +9,18 @@ from django.core.management import call_command
 from django.test import Client
 from django.utils import timezone
 from knox.models import AuthToken
+from rest_framework.test import APIClient
 
 from billing.auth import purge_tokens
 from billing.models import Account, User
 from conftest import PASSWORD
 
+from .threads import in_parallel
 from .web import signed_in
 
 pytestmark = pytest.mark.django_db
 
+NO_REDIS = "redis://127.0.0.1:1/0"
 NEW = {"email": "dana@example.org", "password": PASSWORD}
 
 
@@ -290,6 +294,21 @@ def test_sixty_registrations_a_minute_come_from_one_address(anyone, db):
     assert answer.status_code == 429
     assert 0 < int(answer.headers["Retry-After"]) <= 60
     assert register_number(61, REMOTE_ADDR="203.0.113.9").status_code == 201
+
+
+def test_without_its_cache_log_in_and_registration_go_on(anyone, alice, settings):
+    away = {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": NO_REDIS}
+    settings.CACHES = {"default": away}
+    assert register(anyone, **NEW).status_code == 201
+    assert log_in(anyone, "alice@example.org", "wrong").status_code == 401
+    assert log_in(anyone, "alice@example.org").status_code == 200
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_ten_who_register_so_at_once_one_does():
+    answers = in_parallel([partial(register, APIClient(), **NEW) for _ in range(10)])
+    assert sorted(answer.status_code for answer in answers) == [201] + [400] * 9
+    assert Account.objects.filter(owner__username="dana@example.org").count() == 1
 
 
 def test_an_idempotency_key_means_nothing_on_auth(anyone, alice):

@@ -50,14 +50,21 @@ def socket_of(server, key, **more):
     return BareStation(server.ws_url(ADDRESS), headers=headers, **more)
 
 
-async def follow(staff, command_id, *, within=10):
-    """Ask for a command until it has ended, as a client does."""
+async def poll(staff, path, is_done, *, within=10):
+    """Ask again until the answer is as wanted, as a client does."""
     async with asyncio.timeout(within):
         while True:
-            body = (await staff.get(f"/ocpp/commands/{command_id}")).json()
-            if body["status"] not in {"queued", "sent"}:
+            body = (await staff.get(path)).json()
+            if is_done(body):
                 return body
             await asyncio.sleep(0.05)
+
+
+async def follow(staff, command_id):
+    """Return a command once it has ended."""
+    open_states = {"queued", "sent"}
+    path = f"/ocpp/commands/{command_id}"
+    return await poll(staff, path, lambda body: body["status"] not in open_states)
 
 
 async def test_a_station_is_online_while_its_socket_is_open(server, staff, key):
@@ -83,6 +90,7 @@ async def test_a_command_reaches_the_socket_and_its_answer_the_caller(server, st
         done = await follow(staff, asked.json()["id"])
         assert done["status"] == "failed"
         assert done["error"] == {"code": "InternalError", "description": "No cache."}
+    await poll(staff, f"/ocpp/stations/{ADDRESS}", lambda body: not body["online"])
     asked = await staff.post(path, json={"action": "ClearCache"})
     assert (asked.status_code, asked.json()["code"]) == (409, "station_offline")
 
