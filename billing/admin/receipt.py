@@ -129,7 +129,7 @@ class FiscalRegistrationAdmin(ReadOnlyAdmin):
 
 @admin.register(ReceiptCounter)
 class ReceiptCounterAdmin(ReadOnlyAdmin):
-    list_display = fields = readonly_fields = ("last",)
+    list_display = fields = readonly_fields = search_fields = ("last",)
 
 
 def receipt_links(receipts: Iterable[Receipt]) -> SafeString | str:

@@ -15,7 +15,7 @@ from django.utils import timezone
 from knox.models import AuthToken
 
 from billing.admin.base import DiaryAdmin
-from billing.models import IdempotentRequest, User
+from billing.models import FiscalRegistration, IdempotentRequest, Receipt, User
 from config.models import WorkerProcess
 from conftest import PASSWORD
 from sessions_app.models import ChargingSession, Orphan, Reading, SessionEvent
@@ -52,6 +52,7 @@ def world(stage, alice, olga):
     ConnectorStatus.objects.create(
         station=station, connector_id=1, status="Charging", at=timezone.now()
     )
+    FiscalRegistration.objects.create(receipt=Receipt.objects.get(), fiscal_number="F-1")
     add_tag({"id_tag": "CARD1", "user": alice}, actor=olga)
     Group.objects.create(name="operators")
     AuthToken.objects.create(alice)
