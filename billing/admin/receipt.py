@@ -5,6 +5,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
@@ -24,6 +25,10 @@ from .filters import MomentFilter
 from .reasoned import Act, Done, reasoned
 
 
+MAX_DIGITS = 18
+"""What a column of numbers can hold, whatever the digits."""
+
+
 @admin.register(Receipt)
 class ReceiptAdmin(ReadOnlyAdmin):
     list_display = (
@@ -38,7 +43,7 @@ class ReceiptAdmin(ReadOnlyAdmin):
     )
     list_filter = ("kind", ("user", AutocompleteSelectFilter), ("issued_at", MomentFilter))
     list_select_related = ("user", "registration")
-    search_fields = ("=number", "reference", "user__username", "user__email", "user__phone")
+    search_fields = ("reference", "user__username", "user__email", "user__phone")
     fields = readonly_fields = (
         "number_text",
         "kind",
@@ -57,6 +62,16 @@ class ReceiptAdmin(ReadOnlyAdmin):
         "content",
     )
     actions_detail = ("register",)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Receipt], search_term: str
+    ) -> tuple[QuerySet[Receipt], bool]:
+        """A number alone is that of a document, as it stands on it."""
+        if search_term.isdecimal() and len(search_term) <= MAX_DIGITS:
+            return queryset.filter(number=int(search_term)), False
+        found: tuple[QuerySet[Receipt], bool]
+        found = super().get_search_results(request, queryset, search_term)
+        return found
 
     def get_urls(self) -> list[URLPattern]:
         own = path(

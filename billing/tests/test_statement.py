@@ -9,7 +9,7 @@ import pypdf
 import pytest
 from django.db import transaction
 from django.utils import timezone
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from billing import ledger
@@ -101,6 +101,7 @@ CHANGES = st.lists(
 DAYS = st.dates(dt.date(2026, 3, 1), dt.date(2026, 8, 1))
 
 
+@settings(deadline=None, max_examples=50)
 @given(changes=CHANGES, days=st.tuples(DAYS, DAYS))
 def test_opening_and_movements_are_closing_for_whatever_books(changes, days):
     period = Period(min(days), max(days))
