@@ -16,14 +16,13 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter
 
 from ..errors import Conflict
 from ..models import FiscalRegistration, Receipt, ReceiptCounter
-from ..receipts import fiscal, pdf
+from ..receipts import fiscal, printer
 from ..receipts.languages import LANGUAGES
 from ..receipts.layout import lay_out
 from .base import ReadOnlyAdmin
 from .display import EMPTY, json_text, link, money_column
 from .filters import MomentFilter
 from .reasoned import Act, Done, reasoned
-
 
 MAX_DIGITS = 18
 """What a column of numbers can hold, whatever the digits."""
@@ -90,7 +89,7 @@ class ReceiptAdmin(ReadOnlyAdmin):
             raise Http404
         language = (get_language() or "en").partition("-")[0]
         document = lay_out(receipt, language if language in LANGUAGES else "en")
-        return HttpResponse(pdf.to_pdf(document), content_type="application/pdf")
+        return HttpResponse(printer.print_receipt(document), content_type="application/pdf")
 
     @admin.display(description=_("number"), ordering="number")
     def number_text(self, receipt: Receipt) -> str:

@@ -16,7 +16,7 @@ from rest_framework.response import Response
 
 from ..errors import NotFound
 from ..models import FiscalRegistration, Receipt
-from ..receipts import page, pdf
+from ..receipts import page, printer
 from ..receipts.layout import Document, lay_out
 from .bills import BillLineSerializer
 from .documents import LANG, DocumentView, as_file, language_of
@@ -182,7 +182,7 @@ class _RenderedDocument(ReceiptDocument):
 
 class ReceiptPdf(_RenderedDocument):
     kind = "pdf"
-    render = staticmethod(pdf.to_pdf)
+    render = staticmethod(printer.print_receipt)
 
     @extend_schema(parameters=[LANG], responses={(200, "application/pdf"): OpenApiTypes.BINARY})
     def get(self, *args: Any, **kwargs: Any) -> HttpResponse:

@@ -8,7 +8,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 
 from .. import ledger
-from ..receipts import statement_csv, statement_pdf
+from ..receipts import printer, statement_csv
 from ..receipts.statement import Period, Statement, draw_up
 from .documents import LANG, DocumentView, as_file, language_of
 from .scope import USER_ID, user_in_query
@@ -33,7 +33,7 @@ class StatementPdf(DocumentView):
     def get(self, request: Request) -> HttpResponse:
         """What moved a balance in a period, from one balance to the next."""
         statement, language = _draw_up(request), language_of(request)
-        content = statement_pdf.to_pdf(statement, language, created_at=timezone.now())
+        content = printer.print_statement(statement, language, created_at=timezone.now())
         return as_file(content, name=_name(statement), kind="pdf", language=language)
 
 

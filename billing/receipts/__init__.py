@@ -4,7 +4,8 @@
     fiscal.register       tell the fiscal register, from the outbox
     layout.lay_out        a stored receipt in words of one language
     statement.draw_up     the movements of an account in a period
-    pdf, page, csv        the same on paper, on the screen, in a table
+    printer, page         the same on paper, on the screen
+    statement_csv         a statement as a table
 
 What is sold is described by its seller's code (`snapshot.Sale`): nothing here knows chargers.
 """

@@ -13,7 +13,7 @@ from ..models import Account, Receipt, Transfer
 from .layout import number_text
 
 LONGEST = dt.timedelta(days=366)
-MAX_MOVEMENTS = 5000
+MAX_MOVEMENTS = 2000
 """More than this on one paper helps nobody, and would keep others waiting."""
 MOVING = (Transfer.Kind.POSTED, Transfer.Kind.CAPTURED)
 

@@ -14,6 +14,6 @@ session, command, accounts by id), checks, changes, and leaves its effects to th
     resume.resume         a station is back               its handshake
     expire.run_due        time has passed                 the worker
 
-The rest is what these share: holds, books, bill, limits, plausible, readings, settle, stopping,
-orphans.
+The rest is what these share: holds, books, bill, limits, plausible, readings, receipts, settle,
+stopping, orphans.
 """
