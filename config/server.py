@@ -123,6 +123,8 @@ class KubatServer(Server):
 
     def listen_success(self, port: Any) -> Any:
         super().listen_success(port)
+        for host, number in self.listening_addresses:
+            logger.info("Serving on http://%s:%s, stations at /ws/{station_id}.", host, number)
         return port  # Daphne drops it; we stop listening through it
 
     def listen_error(self, failure: Any) -> None:

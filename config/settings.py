@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 import environ
+from django.templatetags.static import static
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -280,6 +281,9 @@ UNFOLD = {
     "SITE_TITLE": "Kubat",
     "SITE_HEADER": "Kubat",
     "SITE_SYMBOL": "ev_station",
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("icon.svg")}
+    ],
     "SITE_URL": None,
     "SHOW_HISTORY": True,
     "DASHBOARD_CALLBACK": "config.dashboard.fill",
