@@ -24,6 +24,9 @@ POSITIVE = (
     "CSMS_LOST_AFTER_S",
     "CSMS_METER_INTERVAL_S",
     "CSMS_MIN_HOLD",
+    "CSMS_OSMP_MAX",
+    "CSMS_OSMP_MIN",
+    "CSMS_PAYMENT_LIFETIME_S",
     "CSMS_RFID_HOLD",
     "CSMS_STOP_TIMEOUT_S",
     "CSMS_TOKEN_DAYS",
@@ -50,7 +53,7 @@ def _check_numbers() -> Iterator[CheckMessage]:
 
 
 def _check_money() -> Iterator[CheckMessage]:
-    for name in ("CSMS_MIN_HOLD", "CSMS_RFID_HOLD"):
+    for name in ("CSMS_MIN_HOLD", "CSMS_RFID_HOLD", "CSMS_OSMP_MIN", "CSMS_OSMP_MAX"):
         try:
             to_minor(getattr(settings, name))
         except ValueError:
@@ -73,14 +76,14 @@ def _check_place() -> Iterator[CheckMessage]:
 def _check_network() -> Iterator[CheckMessage]:
     if settings.CSMS_UNKNOWN_STATIONS not in {"refuse", "pending"}:
         yield Error("CSMS_UNKNOWN_STATIONS is refuse or pending.", id="kubat.E002")
-    for proxy in settings.CSMS_TRUSTED_PROXIES:
-        try:
-            ipaddress.ip_network(proxy, strict=False)
-        except ValueError:
-            yield Error(
-                f"CSMS_TRUSTED_PROXIES: {proxy} is neither an address nor a network.",
-                id="kubat.E009",
-            )
+    for name in ("CSMS_TRUSTED_PROXIES", "CSMS_OSMP_ADDRESSES"):
+        for address in getattr(settings, name):
+            try:
+                ipaddress.ip_network(address, strict=False)
+            except ValueError:
+                yield Error(
+                    f"{name}: {address} is neither an address nor a network.", id="kubat.E009"
+                )
     if settings.DEBUG and not set(settings.ALLOWED_HOSTS) <= LOCAL_HOSTS:
         yield Error("DEBUG shows secrets: not with public ALLOWED_HOSTS.", id="kubat.E010")
 
