@@ -14,7 +14,7 @@ from ..payments.sandbox import SIGNATURE_HEADER
 from ..payments.webhooks import receive
 
 MAX_BODY = 64 * 1024
-UNSIGNED = Limit("unsigned webhooks", times=30, period_s=60)
+UNSIGNED = Limit("unsigned_webhooks", times=30, period_s=60)
 """An address that sends what no provider signed fills no table."""
 
 
