@@ -120,9 +120,7 @@ def test_a_result_for_an_order_that_is_not_ours_is_rejected(double, payment, cli
 @pytest.mark.parametrize(
     ("change", "problem"), [({"amount": "499.99"}, "amount"), ({"currency": "USD"}, "currency")]
 )
-def test_another_amount_or_currency_is_not_credited(
-    double, payment, bob, client, change, problem
-):
+def test_another_amount_or_currency_is_not_credited(double, payment, bob, client, change, problem):
     double.pay(str(payment.pk), **change)
     assert status_in(post(client, double.result_form(str(payment.pk)))) == "ok"
     payment.refresh_from_db()

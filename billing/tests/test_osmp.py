@@ -106,9 +106,7 @@ def test_each_network_counts_for_itself(bob):
     assert balance_of(bob) == 10_000
 
 
-@pytest.mark.parametrize(
-    "account", ["996700000002", "+996700000002", "0700000002", "700000002"]
-)
+@pytest.mark.parametrize("account", ["996700000002", "+996700000002", "0700000002", "700000002"])
 def test_a_phone_is_known_in_every_spelling(bob, account):
     assert ask("check", account=account)["result"] == "0"
 
