@@ -22,7 +22,7 @@ FAILED_LOG_INS = Limit("log-in", times=5, period_s=15 * 60)
 
 
 class AnyIdentifierBackend(ModelBackend):
-    aauthenticate = BaseBackend.aauthenticate  # the same, in a thread
+    aauthenticate = BaseBackend.aauthenticate  # type: ignore[assignment]  # the same, in a thread
 
     def authenticate(
         self,

@@ -15,17 +15,12 @@ def register(*, email: str | None, phone: str | None, password: str, name: str =
 
     Raises Invalid when neither is given, one is taken by anyone, or the password is weak.
     """
+    email, phone = User.objects.normalize_email(email), phone or None
     username = email or phone
     if not username:
         raise Invalid("Give an e-mail or a phone.", fields={"email": ["Give this or a phone."]})
-    user = User(
-        username=username,
-        email=User.objects.normalize_email(email),
-        phone=phone or None,
-        name=name,
-    )
-    user.username = user.email or username
-    _check_free(email=user.email, phone=user.phone)
+    user = User(username=username, email=email, phone=phone, name=name)
+    _check_free(email=email, phone=phone)
     try:
         validate_password(password, user)
     except ValidationError as error:

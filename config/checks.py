@@ -38,8 +38,8 @@ OTHER_DECIMALS = {
 }
 """Currencies of ISO 4217 whose minor unit is not the hundredth that our integers count."""
 LOCAL_HOSTS = {"localhost", ".localhost", "127.0.0.1", "[::1]"}
-OTHER_CONNECTIONS = 2
-"""What a process needs beside its gateway threads: the worker, and one page at a time."""
+OTHER_CONNECTIONS = 4
+"""What a process needs beside its gateway threads: its two chores, the worker, and a page."""
 
 
 @register()

@@ -4,13 +4,15 @@ Both answers are open to everyone, so they name parts and never addresses or ver
 """
 
 import functools
+from collections.abc import Callable
 
 from django.conf import settings
 from django.core.cache import cache
 from django.db import DatabaseError, connection
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest, HttpResponseBase, JsonResponse
+from django.urls import resolve
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from redis.exceptions import RedisError
@@ -18,6 +20,21 @@ from redis.exceptions import RedisError
 from .models import WorkerProcess
 
 OK, UNKNOWN = "ok", "unknown"
+PROBES = {"/healthz", "/readyz", "/metrics"}
+
+View = Callable[[HttpRequest], HttpResponseBase]
+
+
+def probes_first(get_response: View) -> View:
+    """Answer probes before the other middleware: they call by IP, which is no ALLOWED_HOSTS."""
+
+    def answer(request: HttpRequest) -> HttpResponseBase:
+        if request.path_info.removesuffix("/") in PROBES:
+            view: View = resolve(request.path_info).func
+            return view(request)
+        return get_response(request)
+
+    return answer
 
 
 @require_safe

@@ -8,8 +8,10 @@ import secrets
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import environ
+from django.templatetags.static import static
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -22,7 +24,11 @@ ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=["localhost", "127.
 # --- Database -------------------------------------------------------------------------------
 
 DATABASES: dict[str, dict[str, Any]] = {
-    "default": env.db("DATABASE_URL", default=f"sqlite:///{BASE_DIR / 'kubat.sqlite3'}")
+    "default": env.db(
+        "DATABASE_URL",
+        # quoted: the checkout may lie in a directory such as c++
+        default="sqlite:///" + quote((BASE_DIR / "kubat.sqlite3").as_posix()),
+    )
 }
 DATABASE = DATABASES["default"]
 IS_SQLITE: bool = DATABASE["ENGINE"] == "django.db.backends.sqlite3"
@@ -43,10 +49,12 @@ if IS_SQLITE:
 else:
     DATABASE["TEST"] = {"NAME": env.str("CSMS_TEST_DB", default=f"test_{DATABASE['NAME']}")}
     DATABASE["CONN_MAX_AGE"] = 0
+    DATABASE["CONN_HEALTH_CHECKS"] = True  # else each pooled connection fails once after a restart
     DATABASE.setdefault("OPTIONS", {})["pool"] = {
         "min_size": 1,
         "max_size": env.int("CSMS_DATABASE_POOL_SIZE", default=20),
         "timeout": 10,
+        "reconnect_timeout": 5,  # with the default of 300 it looks ever more seldom: for minutes
     }
     STATE_DIR = BASE_DIR
 DATABASE["ATOMIC_REQUESTS"] = False
@@ -75,6 +83,7 @@ SECRET_KEY = _secret_key()
 # --- Redis: with it many processes, without it one ------------------------------------------
 
 REDIS_URL: str = env.str("REDIS_URL", default="")
+CACHES: dict[str, dict[str, Any]]
 if REDIS_URL:
     # Pub/sub survives a Redis restart, the core layer closes every socket on one.
     CHANNEL_LAYERS = {
@@ -84,7 +93,12 @@ if REDIS_URL:
         }
     }
     CACHES = {
-        "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
+        "default": {
+            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "LOCATION": REDIS_URL,
+            # Without them a Redis that hangs holds every page.
+            "OPTIONS": {"socket_connect_timeout": 2, "socket_timeout": 2},
+        }
     }
 else:
     CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
@@ -119,6 +133,7 @@ INSTALLED_APPS = [
     "sessions_app",
 ]
 MIDDLEWARE = [
+    "config.health.probes_first",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -167,7 +182,7 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["billing.api.authentication.BearerAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["billing.api.parsers.StoredJSONParser"],
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "DEFAULT_PAGINATION_CLASS": "billing.api.pagination.Pages",
     "DEFAULT_SCHEMA_CLASS": "billing.api.schema.KubatSchema",
@@ -271,6 +286,9 @@ UNFOLD = {
     "SITE_TITLE": "Kubat",
     "SITE_HEADER": "Kubat",
     "SITE_SYMBOL": "ev_station",
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("icon.svg")}
+    ],
     "SITE_URL": None,
     "SHOW_HISTORY": True,
     "DASHBOARD_CALLBACK": "config.dashboard.fill",

@@ -19,6 +19,7 @@ from django.utils import timezone
 
 from billing import outbox
 from billing.api.idempotency import purge_idempotent_requests
+from billing.auth import purge_tokens
 from billing.payments.polling import poll_due
 from billing.payments.webhooks import purge_unverified
 from sessions_app.services import expire
@@ -51,6 +52,7 @@ JOBS = (
     Job("old webhooks", purge_unverified, every_s=600),
     Job("old frames", housekeeping.delete_old_frames, every_s=10),
     Job("old answers", purge_idempotent_requests, every_s=600),
+    Job("expired tokens", purge_tokens, every_s=3600),
     Job("dead processes", housekeeping.forget_dead_processes, every_s=3600),
 )
 

@@ -5,6 +5,8 @@ rung inside a transaction.
 """
 
 import logging
+from collections.abc import Callable
+from typing import Any
 
 from asgiref.sync import async_to_sync
 from channels.exceptions import ChannelFull
@@ -15,6 +17,20 @@ from redis.exceptions import RedisError
 from .models import Station
 
 logger = logging.getLogger(__name__)
+
+_at_home: dict[str, Callable[[dict[str, Any]], None]] = {}
+"""Who answers which channel in this process: a bell within one process needs no layer, and the
+layer in memory must not be rung from another thread."""
+
+
+def answer_at(channel: str, take: Callable[[dict[str, Any]], None]) -> None:
+    """Let `take` have what is rung at a channel of this process, from whatever thread."""
+    _at_home[channel] = take
+
+
+def leave(channel: str) -> None:
+    """Take back what `answer_at` said."""
+    _at_home.pop(channel, None)
 
 
 def ring_on_commit(station_pk: int) -> None:
@@ -34,9 +50,12 @@ def tell_moved(channel: str, station_pk: int, fence: int) -> None:
     _send(channel, {"type": "station.moved", "station": station_pk, "fence": fence})
 
 
-def _send(channel: str, message: dict[str, object]) -> None:
-    layer = get_channel_layer()
+def _send(channel: str, message: dict[str, Any]) -> None:
+    take = _at_home.get(channel)
+    if take is not None:
+        take(message)
+        return
     try:
-        async_to_sync(layer.send)(channel, message)
+        async_to_sync(get_channel_layer().send)(channel, message)
     except (ChannelFull, RedisError, OSError) as error:
         logger.warning("doorbell lost for %s: %r", channel, error)

@@ -64,13 +64,13 @@ class Offer(TypedDict, total=False):
     """
 
     name: str
-    currency: str
+    currency: str | None
     price_per_kwh: Decimal | None
-    vat_percent: Decimal
-    elements: list[dict[str, Any]]
+    vat_percent: Decimal | None
+    elements: list[dict[str, Any]] | None
     min_price: dict[str, str] | None
     max_price: dict[str, str] | None
-    parking_grace_s: int
+    parking_grace_s: int | None
     valid_from: dt.datetime | None
     valid_until: dt.datetime | None
 
@@ -134,7 +134,7 @@ def draft(offer: Offer) -> Tariff:
         name=offer.get("name", ""),
         currency=currency,
         price_per_kwh=price,
-        vat_percent=offer.get("vat_percent", NO_TAX),
+        vat_percent=offer.get("vat_percent") or NO_TAX,
         elements=elements,
         terms={name: value for name, value in terms.items() if value is not None},
     )

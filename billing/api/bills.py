@@ -10,6 +10,9 @@ class BillLineSerializer(serializers.Serializer[Any]):
     quantity = serializers.CharField()
     unit = serializers.CharField()
     unit_price = serializers.CharField()
+    vat_percent = serializers.CharField(
+        allow_null=True, help_text="Null in a bound over lines of several rates."
+    )
     amount = serializers.CharField(help_text="Tax included.")
     tax = serializers.CharField()
 

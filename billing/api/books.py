@@ -1,9 +1,11 @@
 """A person's money: the balance, and the transfers that it is made of."""
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, Literal
 
 import django_filters
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import generics, serializers
@@ -17,13 +19,13 @@ from ..models.account import TransferQuerySet
 from .fields import MoneyField
 from .scope import USER_ID, user_in_query
 
-_EXPLAINED = {
+_EXPLAINED: Mapping[str, Promise] = {
     Transfer.Kind.POSTED: _("Moved at once."),
     Transfer.Kind.PENDING: _("On hold: not taken yet, and not available."),
     Transfer.Kind.CAPTURED: _("Taken from a hold; what is left of the hold is free again."),
     Transfer.Kind.VOIDED: _("A hold that was given back; nothing was taken."),
 }
-_RESOLVED = {
+_RESOLVED: Mapping[str, Promise] = {
     Transfer.Kind.CAPTURED: _("Was on hold, until a part or all of it was taken."),
     Transfer.Kind.VOIDED: _("Was on hold, until it was given back."),
 }
@@ -91,7 +93,10 @@ class TransferSerializer(serializers.ModelSerializer[Transfer]):
         return MoneyField.to_text(transfer.held_change(self._account))
 
     def get_resolved_as(self, transfer: Transfer) -> Literal["captured", "voided"] | None:
-        return transfer.resolution.kind if hasattr(transfer, "resolution") else None
+        if not hasattr(transfer, "resolution"):
+            return None
+        is_captured = transfer.resolution.kind == Transfer.Kind.CAPTURED
+        return "captured" if is_captured else "voided"
 
     def get_explanation(self, transfer: Transfer) -> str:
         resolved_as = self.get_resolved_as(transfer)
@@ -113,24 +118,29 @@ class TransferFilter(django_filters.FilterSet):
 
 
 class BalanceView(APIView):
-    @extend_schema(parameters=[USER_ID], responses={200: BalanceSerializer})
+    @extend_schema(
+        operation_id="get_balance", parameters=[USER_ID], responses={200: BalanceSerializer}
+    )
     def get(self, request: Request) -> Response:
         """Say what is there, on hold and available."""
         account = ledger.account_of(user_in_query(request))
         return Response(BalanceSerializer(account).data)
 
 
-@extend_schema(parameters=[USER_ID])
 class TransfersView(generics.ListAPIView[Transfer]):
-    """All movements of one account, newest first."""
-
-    queryset = Transfer.objects.select_related("debit", "resolves", "resolution")
+    queryset = Transfer.objects.all()
     serializer_class = TransferSerializer
     filterset_class = TransferFilter
 
-    def filter_queryset(self, queryset: Any) -> TransferQuerySet:
-        mine: TransferQuerySet = super().filter_queryset(queryset.for_account(self._account))
-        return mine
+    @extend_schema(operation_id="list_transfers", parameters=[USER_ID])
+    def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """All movements of one account, newest first."""
+        return super().get(request, *args, **kwargs)
+
+    def get_queryset(self) -> TransferQuerySet:
+        return Transfer.objects.for_account(self._account).select_related(
+            "debit", "resolves", "resolution"
+        )
 
     def get_serializer_context(self) -> dict[str, Any]:
         context = super().get_serializer_context()

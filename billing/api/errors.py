@@ -18,7 +18,7 @@ from rest_framework.response import Response
 
 from ..errors import Forbidden, Invalid, KubatError, NotFound, TooManyAttempts
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 API_ROOTS = ("/api", "/auth", "/billing", "/ocpp")
 """Where a client expects JSON even when no view answers."""
@@ -38,7 +38,7 @@ def render_error(exc: Exception, context: dict[str, Any]) -> Response | None:
     if isinstance(exc, exceptions.APIException):
         return _render_framework(exc)
     if isinstance(exc, OperationalError):
-        log.error("The database did not answer: %s", exc)
+        logger.error("The database did not answer: %s", exc)
         return _respond(
             HTTPStatus.SERVICE_UNAVAILABLE,
             "unavailable",

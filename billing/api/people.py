@@ -72,7 +72,9 @@ class RegisterView(APIView):
     authentication_classes = []
     permission_classes = [AllowAny]
 
-    @extend_schema(request=RegistrationSerializer, responses={201: UserSerializer})
+    @extend_schema(
+        operation_id="register", request=RegistrationSerializer, responses={201: UserSerializer}
+    )
     def post(self, request: Request) -> Response:
         """Sign up as a driver, who can log in at once."""
         address = address_of(request)
@@ -95,7 +97,7 @@ class LogInView(APIView):
     authentication_classes = []
     permission_classes = [AllowAny]
 
-    @extend_schema(request=LogInSerializer, responses={200: TokenSerializer})
+    @extend_schema(operation_id="log_in", request=LogInSerializer, responses={200: TokenSerializer})
     def post(self, request: Request) -> Response:
         """Exchange a username, e-mail or phone and the password for a Bearer token."""
         form = LogInSerializer(data=request.data)
@@ -112,7 +114,11 @@ class LogInView(APIView):
 
 
 class LogOutView(APIView):
-    @extend_schema(request=None, responses={204: OpenApiResponse(description="Logged out.")})
+    @extend_schema(
+        operation_id="log_out",
+        request=None,
+        responses={204: OpenApiResponse(description="Logged out.")},
+    )
     def post(self, request: Request) -> Response:
         """Make this token invalid; other log-ins stay."""
         request.auth.delete()
@@ -120,7 +126,7 @@ class LogOutView(APIView):
 
 
 class MeView(APIView):
-    @extend_schema(responses={200: UserSerializer})
+    @extend_schema(operation_id="get_me", responses={200: UserSerializer})
     def get(self, request: Request) -> Response:
         """Say who is logged in."""
         return Response(UserSerializer(caller(request)).data)

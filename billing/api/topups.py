@@ -51,7 +51,7 @@ class TopUpSerializer(serializers.ModelSerializer[Payment]):
         return absolute(self.context["request"], reverse("pay", args=[payment.pk]))
 
 
-class TopUpRequestSerializer(serializers.Serializer[Payment]):
+class NewTopUp(serializers.Serializer[Payment]):
     amount = MoneyField(is_positive=True, max_integer=MAX_TOPUP)
     provider = serializers.ChoiceField(list(PROVIDERS))
     user_id = serializers.UUIDField(
@@ -71,18 +71,18 @@ class TopUpsView(IdempotentPost, generics.ListAPIView[Payment]):
     serializer_class = TopUpSerializer
     filterset_class = TopUpFilter
 
-    @extend_schema(parameters=[USER_ID])
+    @extend_schema(operation_id="list_top_ups", parameters=[USER_ID])
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Your top-ups, newest first; staff who name nobody see everyone's."""
         return super().get(request, *args, **kwargs)
 
-    @extend_schema(request=TopUpRequestSerializer, responses={201: TopUpSerializer})
+    @extend_schema(operation_id="top_up", request=NewTopUp, responses={201: TopUpSerializer})
     def post(self, request: Request) -> Response:
         """Begin a top-up; the driver pays at `checkout_url`.
 
         `manual` is for staff, who have seen the money: paid at once.
         """
-        form = TopUpRequestSerializer(data=request.data)
+        form = NewTopUp(data=request.data)
         form.is_valid(raise_exception=True)
         wanted = form.validated_data
         payment = request_top_up(
@@ -95,15 +95,14 @@ class TopUpsView(IdempotentPost, generics.ListAPIView[Payment]):
         answer = TopUpSerializer(payment, context={"request": request})
         return Response(answer.data, status=status.HTTP_201_CREATED)
 
-    def filter_queryset(self, queryset: Any) -> QuerySet[Payment]:
-        if not caller(self.request).is_staff or "user_id" in self.request.query_params:
-            queryset = queryset.filter(user=user_in_query(self.request))
-        mine: QuerySet[Payment] = super().filter_queryset(queryset)
-        return mine
+    def get_queryset(self) -> QuerySet[Payment]:
+        if caller(self.request).is_staff and "user_id" not in self.request.query_params:
+            return Payment.objects.all()
+        return Payment.objects.filter(user=user_in_query(self.request))
 
 
 class TopUpView(APIView):
-    @extend_schema(responses={200: TopUpSerializer})
+    @extend_schema(operation_id="get_top_up", responses={200: TopUpSerializer})
     def get(self, request: Request, payment_id: uuid.UUID) -> Response:
         """One top-up; another's is not found."""
         visible = Payment.objects.all()

@@ -5,18 +5,17 @@ import zoneinfo
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
-from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from decimal import ROUND_FLOOR, Decimal
 from itertools import pairwise
 
 from ..energy import Wh
 from ..money import Minor, round_minor
-from .periods import MICROSECOND
+from .periods import MICROSECOND, US_AN_HOUR
 from .rates import Rates
-from .tally import UNITS, amount_of, step_of
+from .tally import amount_of, step_of
 from .terms import Component, Dimension, Terms
 
 HORIZON = dt.timedelta(hours=24)
-OTHERS: tuple[Dimension, ...] = ("TIME", "PARKING_TIME", "FLAT")
 MOST_WH = 1_000_000_000
 """No charge takes more than a gigawatt-hour: what buys that much has no limit."""
 
@@ -65,30 +64,28 @@ def affordable_wh(
     time fees make it depend on the power.
     """
     reach = _Reach.of(terms, start, zone, HORIZON, None)
-    if reach.is_priced("TIME") or reach.cost(energy_wh=MOST_WH) <= amount:
+    if reach.is_priced("TIME", MOST_WH) or reach.cost(energy_wh=MOST_WH) <= amount:
         return None
     found = bisect_right(range(MOST_WH), amount, key=lambda wh: reach.cost(energy_wh=wh))
     return Wh(max(0, found - 1))
 
 
 def _ceiling_of_energy(reach: "_Reach", energy_wh: Wh) -> Minor | None:
-    if not reach.is_priced("TIME"):
+    if not reach.is_priced("TIME", energy_wh):
         return reach.cost(energy_wh=energy_wh)
     if not reach.max_power_w:
         return None
-    hours = Decimal(energy_wh) / reach.max_power_w
-    charging_us = int((hours * UNITS["TIME"].size).to_integral_value(ROUND_CEILING))
+    charging_us = -(-energy_wh * US_AN_HOUR // reach.max_power_w)  # rounded up
     return reach.cost(energy_wh=energy_wh, charging_us=charging_us)
 
 
 def _ceiling_of_duration(reach: "_Reach", duration: dt.timedelta) -> Minor | None:
     us = duration // MICROSECOND
-    if not reach.is_priced("ENERGY"):
-        return reach.cost(occupied_us=us)
-    if reach.max_power_w is None:
+    if reach.max_power_w is not None:
+        return reach.cost(energy_wh=reach.max_power_w * us // US_AN_HOUR, occupied_us=us)
+    if reach.is_priced("ENERGY", MOST_WH):
         return None
-    energy_wh = reach.max_power_w * us // UNITS["TIME"].size
-    return reach.cost(energy_wh=energy_wh, occupied_us=us)
+    return reach.cost(energy_wh=MOST_WH, occupied_us=us)
 
 
 _Share = tuple[int, set[Component]]
@@ -98,16 +95,15 @@ _LineKey = tuple[Decimal, Decimal]
 
 @dataclass(frozen=True, slots=True)
 class _Reach:
-    """The components that a charge can meet: by dimension, and for energy by band of energy.
+    """The components that a charge can meet, by band of its energy.
 
-    `bands` are the energies in Wh from which each set of `energy` components can apply.
+    `bands` are the energies in Wh from which on each set of `met` can apply.
     """
 
     terms: Terms
     max_power_w: int | None
     bands: list[int]
-    energy: list[set[Component]]
-    others: dict[Dimension, set[Component]]
+    met: list[set[Component]]
 
     @classmethod
     def of(
@@ -121,38 +117,31 @@ class _Reach:
         start = start.astimezone(dt.UTC)
         rates = Rates.of(terms, start, start + horizon, zone)
         bands = [0, *(band for band in rates.energies if band > 0)]
-        energy: list[set[Component]] = []
-        others: dict[Dimension, set[Component]] = {
-            "TIME": set(),
-            "PARKING_TIME": set(),
-            "FLAT": set(),
-        }
-        for band in bands:
-            met = set(_met(rates, band, max_power_w))
-            energy.append({one for one in met if one.type == "ENERGY"})
-            for dimension, components in others.items():
-                components.update(one for one in met if one.type == dimension)
-        return cls(terms, max_power_w, bands, energy, others)
+        met = [set(_met(rates, band, max_power_w)) for band in bands]
+        return cls(terms, max_power_w, bands, met)
 
-    def is_priced(self, dimension: Dimension) -> bool:
-        """Whether a charge can meet a price above zero."""
-        met = set().union(*self.energy) if dimension == "ENERGY" else self.others[dimension]
-        return any(one.unit_price for one in met)
+    def is_priced(self, dimension: Dimension, energy_wh: int) -> bool:
+        """Whether a charge of this energy can meet a price above zero."""
+        return any(one.unit_price for one in self._within(dimension, energy_wh))
 
-    def cost(self, *, energy_wh: int = 0, charging_us: int = 0, occupied_us: int = 0) -> Minor:
+    def cost(self, *, energy_wh: int, charging_us: int = 0, occupied_us: int = 0) -> Minor:
         """The most that this much energy and time can cost, between the bounds of the terms.
 
         `occupied_us` may be charging or parking.
         """
-        total = self._energy_cost(energy_wh) + _highest(self.others["FLAT"], 1)
-        total += _highest(self.others["TIME"], charging_us)
-        if occupied_us:
-            total += self._occupied_cost(occupied_us)
+        total = self._energy_cost(energy_wh) + _highest(self._within("FLAT", energy_wh), 1)
+        charging = self._within("TIME", energy_wh)
+        parking = self._within("PARKING_TIME", energy_wh)
+        total += _highest(charging, charging_us) + _occupied_cost(charging, parking, occupied_us)
         if self.terms.min_price:
             total = max(total, self.terms.min_price.incl_vat)
         if self.terms.max_price:
             total = min(total, self.terms.max_price.incl_vat)
         return Minor(total)
+
+    def _within(self, dimension: Dimension, energy_wh: int) -> set[Component]:
+        met = self.met[: bisect_right(self.bands, energy_wh)]
+        return {one for components in met for one in components if one.type == dimension}
 
     def _energy_cost(self, energy_wh: int) -> int:
         """The lesser of two sums that no session of this energy passes.
@@ -161,11 +150,10 @@ class _Reach:
         other takes the whole, rounded up to a step, at the highest price of all.
         """
         edges = [*(band for band in self.bands if band < energy_wh), energy_wh]
-        shares = [
-            (high - low, components)
-            for (low, high), components in zip(pairwise(edges), self.energy, strict=False)
-            if components
-        ]
+        shares: list[_Share] = []
+        for (low, high), components in zip(pairwise(edges), self.met, strict=False):
+            if energy := {one for one in components if one.type == "ENERGY"}:
+                shares.append((high - low, energy))
         met = set().union(*(components for _, components in shares))
         if not met:
             return 0
@@ -174,12 +162,13 @@ class _Reach:
         by_band = [*shares, (step, met)] if step else shares
         return min(_most_of(by_band), _most_of([(stepped, met)]))
 
-    def _occupied_cost(self, us: int) -> int:
-        charging, parking = self.others["TIME"], self.others["PARKING_TIME"]
-        if not (charging and parking):
-            return _highest(charging | parking, us)
-        met = charging | parking
-        return _most_of([(us + max(step_of(one) for one in met), met)])
+
+def _occupied_cost(charging: set[Component], parking: set[Component], us: int) -> int:
+    """The most that a time can cost in which each moment is charging or parking."""
+    met = charging | parking
+    if not (charging and parking and us):
+        return _highest(met, us)
+    return _most_of([(us + max(step_of(one) for one in met), met)])
 
 
 def _met(rates: Rates, band: int, max_power_w: int | None) -> Iterator[Component]:

@@ -183,7 +183,7 @@ def _adjustments(terms: Terms, lines: tuple[Line, ...]) -> Iterator[Line]:
             continue
         pick = max if name == "MIN_PRICE" else min
         wanted = pick(gross, bound.incl_vat)
-        wanted_tax = wanted - min(wanted, pick(gross - tax, bound.excl_vat))
+        wanted_tax = wanted - pick(gross - tax, bound.excl_vat)
         if (wanted, wanted_tax) != (gross, tax):
             amount = Minor(wanted - gross)
             yield Line(

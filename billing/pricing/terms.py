@@ -120,7 +120,10 @@ class Element:
 
 @dataclass(frozen=True, slots=True)
 class PriceBound:
-    """The least or the most that a session costs, without and with tax; both hold."""
+    """The least or the most that a session costs, without and with tax; both hold.
+
+    `excl_vat` is not above `incl_vat`.
+    """
 
     excl_vat: Minor
     incl_vat: Minor

@@ -72,6 +72,23 @@ def test_a_power_that_the_station_does_not_have_does_not_count():
     assert most(fast_is_dear, energy_wh=10_000) == 20_000
 
 
+def test_every_power_below_that_of_the_station_counts():
+    slow_is_dear = tariff(
+        element(component("ENERGY", 20), max_power=10), element(component("ENERGY", 10))
+    )
+    assert most(slow_is_dear, energy_wh=10_000, max_power_w=22_000) == 20_000
+
+
+def test_what_begins_after_the_energy_does_not_count():
+    late_fees = tariff(
+        element(component("FLAT", 5), component("TIME", 60), min_kwh=50),
+        element(component("ENERGY", 10)),
+    )
+    assert most(late_fees, energy_wh=49_999) == 50_000 - 1
+    assert most(late_fees, energy_wh=50_000) is None
+    assert most(late_fees, energy_wh=50_000, max_power_w=50_000) == 50_000 + 500 + 6_000
+
+
 def test_two_lines_can_round_up_where_one_would_not():
     """1 Wh costs 0.5 or 0.6 tyiyn: one of each is 1 + 1, two of the dearer only 1."""
     both = tariff(

@@ -74,3 +74,15 @@ def test_readiness_names_a_redis_that_is_away(client, settings):
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
 def test_nothing_is_kept_by_a_cache(client, path):
     assert "no-store" in client.get(path)["Cache-Control"]
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz/", "/metrics"])
+def test_a_probe_may_call_by_address(client, path):
+    worker()
+    assert client.get(path, headers={"host": "10.1.2.3:8180"}).status_code == 200
+    assert client.get("/auth/me", headers={"host": "10.1.2.3:8180"}).status_code == 400
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
+def test_a_probe_only_reads(client, path):
+    assert client.post(path).status_code == 405

@@ -203,7 +203,7 @@ def test_a_python_without_venv_is_told_what_to_install(monkeypatch):
 def test_an_older_python_can_read_run_py_and_is_told_what_it_needs(monkeypatch):
     ast.parse(SOURCE.read_text(), feature_version=(3, 7))
     monkeypatch.setattr(sys, "version_info", (3, 10, 0))
-    with pytest.raises(SystemExit, match="needs Python 3.11 or newer"):
+    with pytest.raises(SystemExit, match=r"needs Python 3\.11 or newer"):
         runpy.run_path(str(SOURCE))
 
 

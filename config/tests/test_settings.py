@@ -153,7 +153,7 @@ def test_redis_beside_sqlite_is_pointed_out(settings):
     assert problems() == {"kubat.W001"}
 
 
-@pytest.mark.parametrize(("size", "expected"), [(9, {"kubat.E011"}), (10, set())])
+@pytest.mark.parametrize(("size", "expected"), [(11, {"kubat.E011"}), (12, set())])
 def test_the_pool_has_a_connection_for_each_thread(settings, size, expected):
     settings.IS_SQLITE, settings.CSMS_GATEWAY_THREADS = False, 8
     settings.DATABASE = {"OPTIONS": {"pool": {"max_size": size}}}

@@ -47,6 +47,7 @@ ACCESS = {
     "ocpp/sites": READ | WRITE,
     "ocpp/sites/<int:site_id>": READ | EDIT,
 }
+BACK_OFFICE = "admin"
 METHODS = ("get", "post", "put", "patch", "delete")
 SAMPLES = {"str": "K-1", "uuid": str(uuid.uuid4()), "int": "1", "id_tag": "TAG"}
 CALLS = [(route, method, who) for route, access in ACCESS.items() for method, who in access.items()]
@@ -69,9 +70,9 @@ def routes(resolver=None):
     """Every route of ours, in both spellings; the back office judges its own."""
     for entry in (resolver or get_resolver()).url_patterns:
         if hasattr(entry, "url_patterns"):
-            if str(entry.pattern) != "admin/":
+            if str(entry.pattern) != BACK_OFFICE + "/":
                 yield from routes(entry)
-        else:
+        elif str(entry.pattern) != BACK_OFFICE:
             yield str(entry.pattern)
 
 

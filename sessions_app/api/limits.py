@@ -43,7 +43,7 @@ class LimitValueField(serializers.Field[Any, Any, Any, Any]):
 
 
 class StartRequest(serializers.Serializer[Any]):
-    """The body of `start_charge`; `validated_data["limit"]` is the limit of the use case."""
+    """What to charge, where, and up to which limit."""
 
     station_id = serializers.CharField(max_length=48)
     connector_id = WholeField(
@@ -83,6 +83,7 @@ class StartRequest(serializers.Serializer[Any]):
             value = read_value(limit_type, attrs["limit_value"])
         except serializers.ValidationError as error:
             raise serializers.ValidationError({"limit_value": error.detail}) from None
+        # For the use case; `limit_type`, `limit_value` and `max_amount` are in it.
         return attrs | {"limit": Limit(limit_type, value, attrs["max_amount"])}
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import Literal
 
 from django.db import transaction
 from django.db.models import F, Q, QuerySet, Sum
@@ -33,12 +34,6 @@ class Sheet:
         return f"account {self.account.pk} ({self.account})"
 
     @property
-    def is_covered(self) -> bool:
-        """Whether the transfers allow a customer's account: the database refuses all others."""
-        is_customer = self.account.kind == Account.Kind.CUSTOMER
-        return not is_customer or self.balance_minor >= self.held_minor
-
-    @property
     def has_right_balance(self) -> bool:
         return self.account.balance_minor == self.balance_minor
 
@@ -60,9 +55,9 @@ def check_accounts() -> Iterator[Finding]:
 
 def load_sheets(accounts: QuerySet[Account]) -> list[Sheet]:
     moving = Transfer.objects.filter(kind__in=MOVING)
-    received = _sum_by(moving, "credit")
-    given = _sum_by(moving, "debit")
-    held = _sum_by(Transfer.objects.pending(), "debit")
+    received = _sum_by(moving, "credit", accounts)
+    given = _sum_by(moving, "debit", accounts)
+    held = _sum_by(Transfer.objects.pending(), "debit", accounts)
     return [
         Sheet(row, received.get(row.pk, 0) - given.get(row.pk, 0), held.get(row.pk, 0))
         for row in accounts
@@ -83,7 +78,7 @@ def check_balances(sheets: Iterable[Sheet]) -> Iterator[Finding]:
             "The balance does not follow from the transfers.",
             expected=to_text(sheet.balance_minor),
             found=to_text(sheet.account.balance_minor),
-            fix=partial(rebuild, sheet.account.pk) if len(wrong) == 1 else None,
+            fix=partial(rebuild, sheet.account.pk, "balance_minor") if len(wrong) == 1 else None,
         )
 
 
@@ -101,7 +96,11 @@ def check_held(sheets: Iterable[Sheet]) -> Iterator[Finding]:
                 "What is held is not the sum of the unresolved holds.",
                 expected=to_text(sheet.held_minor),
                 found=to_text(sheet.account.held_minor),
-                fix=partial(rebuild, sheet.account.pk) if _sessions_confirm(sheet) else None,
+                fix=(
+                    partial(rebuild, sheet.account.pk, "held_minor")
+                    if _sessions_confirm(sheet)
+                    else None
+                ),
             )
 
 
@@ -166,34 +165,37 @@ def check_adjustments() -> Iterator[Finding]:
         )
 
 
-def rebuild(account_id: int) -> None:
-    """Derive an account's balance and held again from its transfers; an alert keeps the old ones.
+def rebuild(account_id: int, column: Literal["balance_minor", "held_minor"]) -> None:
+    """Derive one figure of an account again from its transfers; an alert keeps the old one.
 
-    The lock comes first: a transfer that commits later then moves the rebuilt balance.
+    The lock comes first: a transfer that commits later then moves the rebuilt figure. What the
+    database would refuse of a customer's account is left as it is.
     """
     with transaction.atomic():
         (row,) = ledger.lock(Account.objects.get(pk=account_id))
-        (sheet,) = load_sheets(Account.objects.filter(pk=row.pk).select_related("owner"))
-        is_right = sheet.has_right_balance and sheet.has_right_held
-        if is_right or not sheet.is_covered:
+        (sheet,) = load_sheets(Account.objects.filter(pk=row.pk))
+        before, after = getattr(row, column), getattr(sheet, column)
+        setattr(row, column, after)
+        if before == after or (row.kind == Account.Kind.CUSTOMER and row.available_minor < 0):
             return
-        Account.objects.filter(pk=row.pk).update(
-            balance_minor=sheet.balance_minor, held_minor=sheet.held_minor
-        )
+        row.save(update_fields=[column])
         alerts.open_alert(
             "account_rebuilt",
-            str(row.pk),
+            f"{row.pk}:{column}",
             "An account was rebuilt from its transfers by reconcile.",
             severity=Alert.Severity.CRITICAL,
             account=str(row),
-            balance_minor=[row.balance_minor, sheet.balance_minor],
-            held_minor=[row.held_minor, sheet.held_minor],
+            column=column,
+            before=before,
+            after=after,
         )
 
 
-def _sum_by(transfers: QuerySet[Transfer], side: str) -> dict[int, int]:
-    sums = transfers.order_by().values_list(side).annotate(sum=Sum("amount_minor"))
-    return dict(sums)
+def _sum_by(
+    transfers: QuerySet[Transfer], side: str, accounts: QuerySet[Account]
+) -> dict[int, int]:
+    of_these = transfers.filter(**{f"{side}__in": accounts.order_by()}).order_by()
+    return dict(of_these.values_list(side).annotate(sum=Sum("amount_minor")))
 
 
 def _sessions_confirm(sheet: Sheet) -> bool:

@@ -56,7 +56,7 @@ class Case:
 
 
 def load_cases() -> Iterator[Case]:
-    sessions = ChargingSession.objects.select_related("station", "tariff").order_by("pk")
+    sessions = ChargingSession.objects.select_related("tariff").order_by("pk")
     for batch in in_batches(sessions.iterator()):
         transfers, moves = _transfers_of(batch), _moves_of(batch)
         for session in batch:

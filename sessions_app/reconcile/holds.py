@@ -115,7 +115,9 @@ def check_references() -> Iterator[Finding]:
         is_held = set(held.values_list("reference", flat=True))
         for reference in unknown:
             yield Finding(
-                f"{'hold' if reference in is_held else 'transfer'}_of_unknown_session",
+                "hold_of_unknown_session"
+                if reference in is_held
+                else "transfer_of_unknown_session",
                 f"reference {reference or '(none)'}",
                 "Money was held or moved for a session that does not exist.",
             )

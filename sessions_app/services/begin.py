@@ -114,8 +114,11 @@ def _free_connector(
 
 
 def _begin_asked(session: ChargingSession, fact: Started, started_at: dt.datetime) -> None:
-    """Begin a session that an app asked for; a cancelled one is stopped again at once."""
-    _take_facts(session, fact, started_at)
+    """Begin a session that an app asked for; a cancelled one is stopped again at once.
+
+    It cannot have begun before it was asked for, whatever the station's clock says.
+    """
+    _take_facts(session, fact, max(started_at, session.requested_at))
     if session.status == SessionStatus.STOPPING:
         session.due_at = fact.received_at + RESEND_AFTER
         session.save(update_fields=["due_at"])

@@ -87,6 +87,9 @@ def delivered_wh(session: ChargingSession, register_wh: Decimal | None) -> Wh:
     return round_wh(max(Decimal(0), register_wh - session.meter_start_wh))
 
 
+_TICK = dt.timedelta(microseconds=1)
+
+
 @dataclass(frozen=True, slots=True)
 class _Point:
     """The energy delivered by a moment of our clock."""
@@ -110,8 +113,7 @@ def _split(
     for (begin, end), (before, after) in zip(
         itertools.pairwise(moments), itertools.pairwise(totals), strict=True
     ):
-        energy = Wh(after - before)
-        yield Period(begin, end, energy, _mean_power_w(energy, end - begin), _state(changes, begin))
+        yield Period(begin, end, Wh(after - before), state=_state(changes, begin))
 
 
 def _points(
@@ -122,7 +124,7 @@ def _points(
     for at, received_at, register_wh in readings.values_list("at", "received_at", "register_wh"):
         moment = session_time(session, at, received_at)
         if moment and start < moment < until:
-            energy = register_wh - (session.meter_start_wh or Decimal(0))
+            energy = (register_wh or Decimal(0)) - (session.meter_start_wh or Decimal(0))
             points.append(_Point(moment, min(total, max(points[-1].energy_wh, energy))))
     points.append(_Point(until, total))
     return points
@@ -153,14 +155,9 @@ def _state(changes: list[tuple[dt.datetime, State]], at: dt.datetime) -> State:
 def _energy_at(points: list[_Point], at: dt.datetime) -> Decimal:
     for before, after in itertools.pairwise(points):
         if before.at <= at < after.at:
-            share = Decimal((at - before.at) / (after.at - before.at))
+            share = Decimal((at - before.at) // _TICK) / ((after.at - before.at) // _TICK)
             return before.energy_wh + (after.energy_wh - before.energy_wh) * share
     return points[-1].energy_wh
-
-
-def _mean_power_w(energy_wh: Wh, duration: dt.timedelta) -> int | None:
-    seconds = duration.total_seconds()
-    return round(energy_wh * 3600 / seconds) if seconds else None
 
 
 def _period_to_json(period: Period) -> dict[str, Any]:

@@ -68,7 +68,11 @@ def _correct(session: ChargingSession, driver: User, wanted: Minor) -> None:
 
 
 def _bring_to(
-    session: ChargingSession, code: Transfer.Code, debit: Account.Kind, credit: Account.Kind, target: Minor
+    session: ChargingSession,
+    code: Transfer.Code,
+    debit: Account.Kind,
+    credit: Account.Kind,
+    target: Minor,
 ) -> None:
     """Post what is missing until `code` has moved `target` from debit to credit in all."""
     booked = _sum(session, (code,), debit__kind=debit) - _sum(session, (code,), credit__kind=debit)

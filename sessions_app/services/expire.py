@@ -66,7 +66,9 @@ def _look(session_id: uuid.UUID, now: dt.datetime) -> None:
     """Look at one session again under its lock; another worker may have been faster."""
     with transaction.atomic():
         session = (
-            ChargingSession.objects.select_for_update(of=("self",), skip_locked=_can_skip())
+            ChargingSession.objects.select_for_update(
+                of=("self",), no_key=True, skip_locked=_can_skip()
+            )
             .select_related("station")
             .filter(pk=session_id, due_at__lte=now)
             .first()

@@ -203,8 +203,32 @@ def test_a_rebuilt_account_leaves_an_alert_with_both_values(played, alice):
     alter_balance(played, alice)
     repair(find())
     alert = Alert.objects.get(kind="account_rebuilt")
-    assert alert.detail["balance_minor"] == [before + 1, before]
+    assert alert.detail["column"] == "balance_minor"
+    assert (alert.detail["before"], alert.detail["after"]) == (before + 1, before)
     assert ledger.account_of(alice).balance_minor == before
+
+
+def test_fixing_one_figure_leaves_the_other_to_people(played, alice):
+    """A transfer was altered, too: the balance that it explains must not follow it."""
+    balance = ledger.account_of(alice).balance_minor
+    expected = alter_held(played, alice) | alter_topup(played, alice)
+    findings = find()
+    assert codes(findings) == expected
+    assert codes(repair(findings)) == {"held_wrong"}
+    assert codes(find()) == expected - {"held_wrong"}
+    assert ledger.account_of(alice).balance_minor == balance
+
+
+def test_a_balance_below_what_is_held_is_not_rebuilt(alice):
+    """Half of the money is gone from the books and the rest is held: the database would refuse."""
+    ledger.hold(key="h", account=ledger.account_of(alice), amount=90_000, reference="session:x")
+    Transfer.objects.filter(code=Code.TOPUP).update(amount_minor=50_000)
+    Account.objects.filter(kind=Kind.FUNDING).update(balance_minor=-50_000)
+    findings = find()
+    wrong = next(row for row in findings if row.code == "balance_wrong")
+    assert wrong.fix
+    repair(findings)
+    assert find() == findings
 
 
 def test_a_fix_looks_again_before_it_changes_anything(played, alice):

@@ -19,6 +19,7 @@ from hypothesis.stateful import (
 from billing.errors import Conflict, Invalid
 from conftest import top_up
 from sessions_app.models import ChargingSession, IdTag
+from sessions_app.reconcile import examine
 from sessions_app.services import expire, stop
 from sessions_app.tests.promises import check_books, check_sessions
 from sessions_app.tests.stage import Stage
@@ -40,8 +41,10 @@ class Charges(RuleBasedStateMachine):
         IdTag.objects.create(id_tag="CARD", identity="card", user=self.alice)
 
     def teardown(self):
+        found = [row for row in examine(self.stage.now) if not row.code.endswith("_overdue")]
         transaction.set_rollback(True)
         self.savepoint.__exit__(None, None, None)
+        assert found == []
 
     @rule(
         target=sessions,

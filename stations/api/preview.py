@@ -1,5 +1,6 @@
 """What a charge would cost, by the same function that prices a session."""
 
+import datetime as dt
 import uuid
 import zoneinfo
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ from .fields import TimeZoneField, parse
 from .tariffs import Said, TariffChange
 
 MAX_PERIODS = 1000
+MAX_SPAN = dt.timedelta(days=31)
+"""From the first begin to the last end: prices by time of day are judged for each day of it."""
 MAX_ENERGY_WH = 10**9
 MAX_POWER_W = 10**8
 
@@ -76,6 +79,12 @@ class Preview(serializers.Serializer[Any]):
     time_zone = TimeZoneField(
         max_length=64, help_text="Default: that of the tariff's station, else of the installation."
     )
+
+    def validate_periods(self, periods: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        times = [period[end] for period in periods for end in ("start", "end")]
+        if max(times) - min(times) > MAX_SPAN:
+            raise serializers.ValidationError(f"A preview spans at most {MAX_SPAN.days} days.")
+        return periods
 
 
 class TariffPreview(IdempotentPost):

@@ -133,16 +133,20 @@ class TariffChange(serializers.Serializer[Any]):
         help_text="Tax included. With elements: the price where none of them prices energy.",
     )
     currency = serializers.CharField(
-        max_length=3, required=False, help_text="That of this installation."
+        max_length=3, allow_null=True, required=False, help_text="That of this installation."
     )
     vat_percent = NumberField(
-        max_digits=5, decimal_places=2, min_value=0, max_value=100, required=False
+        max_digits=5, decimal_places=2, min_value=0, max_value=100, allow_null=True, required=False
     )
     elements = ElementsField(allow_null=True, required=False)
     min_price = PriceSerializer(allow_null=True, required=False)
     max_price = PriceSerializer(allow_null=True, required=False)
     parking_grace_s = serializers.IntegerField(
-        min_value=0, max_value=MAX_GRACE_S, required=False, help_text="Parking that is free."
+        min_value=0,
+        max_value=MAX_GRACE_S,
+        allow_null=True,
+        required=False,
+        help_text="Parking that is free.",
     )
     valid_from = serializers.DateTimeField(
         allow_null=True, required=False, help_text="Null or past: now."

@@ -39,6 +39,7 @@ class Close(IntEnum):
     SHUTDOWN = 1000
     REPLACED = 4001
     FLOODED = 4008
+    FAILED = 4011
     DATABASE_AWAY = 4013
 
 
@@ -60,7 +61,8 @@ class Connection:
         self.fence = admission.fence
         self.is_lenient = admission.is_lenient
         self.ignored: Counter[str] = Counter()
-        self.is_closing = False
+        self._is_deaf = False
+        self._is_closing = False
         self.lane = Lane(self, was_accepted=admission.was_accepted)
         self._charge_point = VERSIONS[self.subprotocol](self)
         self._frames = frames
@@ -92,14 +94,19 @@ class Connection:
         await self._send_text(text)
 
     async def close(self, why: Close) -> None:
-        """Close the socket; frames that come after this are left to the station's queue."""
-        if not self.is_closing:
-            self.is_closing = True
+        """Close the socket; frames that come after this are left to the station's queue.
+
+        Not those of a socket that was replaced: a StopTransaction that arrives there counts (P7).
+        """
+        self._is_deaf = self._is_deaf or why is not Close.REPLACED
+        if not self._is_closing:
+            self._is_closing = True
             logger.info("%s: closing, %s", self.station_id, why.name.lower())
-            await self._close_socket(why)
+            await self._close_socket(int(why))  # autobahn takes no IntEnum
 
     async def drain(self, within_s: float) -> None:
         """Answer what has come, then close: the process ends."""
+        self._is_deaf = True
         try:
             async with asyncio.timeout(within_s):
                 await self._is_idle.wait()
@@ -113,13 +120,16 @@ class Connection:
             await loop
         except DatabaseAway:
             await self.close(Close.DATABASE_AWAY)
+        except Exception:
+            logger.exception("%s: a task of its socket failed", self.station_id)
+            await self.close(Close.FAILED)
 
     async def _read(self, receive: Receive) -> None:
         while True:
             event = await receive()
             if event["type"] == "websocket.disconnect":
                 return
-            if not self.is_closing:
+            if not self._is_deaf:
                 await self._take(event.get("text"))
                 await asyncio.sleep(0)  # a queue that is not empty never lets others run
 
@@ -129,8 +139,9 @@ class Connection:
             return
         self._on_heard(self.station_pk)
         message = wire.parse(text)
-        action = message.action if isinstance(message, wire.Call) else ""
-        frame_id = self._frames.add(self.station_pk, Frame.Direction.IN, text, action=action)
+        frame_id = self._frames.add(
+            self.station_pk, Frame.Direction.IN, text, action=self._action_of(message)
+        )
         if isinstance(message, wire.Call):
             await self._take_call(Request(message, frame_id))
         elif message is None:
@@ -138,10 +149,16 @@ class Connection:
         elif not self.lane.take(message):
             self.ignored["late answer"] += 1
 
+    def _action_of(self, message: wire.Message | None) -> str:
+        """Which action a frame is about; an answer does not say it."""
+        if message is None:
+            return ""
+        return message.action if isinstance(message, wire.Call) else self.lane.asked(message)
+
     async def _take_call(self, request: Request) -> None:
         answer = self._charge_point.answer_at_once(request)
         if answer is not None:
-            await self.send(answer)
+            await self.send(answer, action=request.call.action)
         elif self._unhandled >= MAX_UNHANDLED:
             await self.close(Close.FLOODED)
         else:

@@ -14,6 +14,7 @@ from django.db import InterfaceError, OperationalError, transaction
 
 from sessions_app.services import calls
 from stations import configuration
+from stations.frames import mask
 from stations.models import Command, Station
 
 from . import schemas, wire
@@ -41,6 +42,22 @@ class Socket(Protocol):
     async def send(self, text: str, *, action: str = "") -> None: ...
 
 
+class _Outstanding:
+    """The one call that waits for its answer; the answer is None when the socket closes first."""
+
+    def __init__(self, message_id: str, action: str) -> None:
+        self.id = message_id
+        self.action = action
+        self.answer: asyncio.Future[Answer | None] = asyncio.get_running_loop().create_future()
+
+    def is_ended_by(self, answer: Answer) -> bool:
+        return answer.id == self.id and not self.answer.done()
+
+    def end(self, answer: Answer | None) -> None:
+        if not self.answer.done():
+            self.answer.set_result(answer)
+
+
 class Lane:
     """Sends what is queued for one socket. `run` is its loop, `stop` ends it with the socket."""
 
@@ -49,8 +66,8 @@ class Lane:
         self._was_accepted = was_accepted
         self._registration: Station.Registration | None = None
         self._bell = asyncio.Event()
-        self._is_stopped = False
-        self._outstanding: tuple[str, asyncio.Future[Answer | None]] | None = None
+        self._stopped = asyncio.Event()
+        self._outstanding: _Outstanding | None = None
         self._connected_at = asyncio.get_running_loop().time()
         self._empty_since = self._connected_at
         self._may_set_up = True
@@ -66,24 +83,26 @@ class Lane:
 
     def take(self, answer: Answer) -> bool:
         """Take the answer to the outstanding call; False when there is no such call."""
-        if self._outstanding is None or self._outstanding[0] != answer.id:
+        if self._outstanding is None or not self._outstanding.is_ended_by(answer):
             return False
-        future = self._outstanding[1]
-        if future.done():
-            return False
-        future.set_result(answer)
+        self._outstanding.end(answer)
         return True
+
+    def asked(self, answer: Answer) -> str:
+        """The action that an answer is to, empty when nothing like it is outstanding."""
+        outstanding = self._outstanding
+        return outstanding.action if outstanding and outstanding.id == answer.id else ""
 
     def stop(self) -> None:
         """End the loop, after it has stored an answer that has come."""
-        self._is_stopped = True
+        self._stopped.set()
         self.ring()
-        if self._outstanding is not None and not self._outstanding[1].done():
-            self._outstanding[1].set_result(None)
+        if self._outstanding is not None:
+            self._outstanding.end(None)
 
     async def run(self) -> None:
         """Send what is queued until the socket closes. Raises DatabaseAway."""
-        while not self._is_stopped:
+        while not self._stopped.is_set():
             self._bell.clear()
             try:
                 command = await self._claim()
@@ -91,6 +110,8 @@ class Lane:
                 logger.warning("%s: cannot look for commands: %s", self._socket.station_id, error)
                 await asyncio.sleep(RETRY_S)
                 continue
+            if self._stopped.is_set():
+                return  # what was just claimed is cut off with the socket
             if command is not None:
                 await self._call(command)
             elif not await self._set_up():
@@ -108,19 +129,18 @@ class Lane:
 
     async def _claim(self) -> Command | None:
         up_to = self._up_to()
-        if up_to is None or self._is_stopped:
+        if up_to is None or self._stopped.is_set():
             return None
         return await in_database(_claim, self._socket.station_pk, self._socket.fence, up_to)
 
     async def _call(self, command: Command) -> None:
         """Send one call, wait for its answer, and store how it ended."""
-        future: asyncio.Future[Answer | None] = asyncio.get_running_loop().create_future()
-        self._outstanding = (str(command.pk), future)
+        outstanding = self._outstanding = _Outstanding(str(command.pk), command.action)
         try:
-            text = wire.call(str(command.pk), command.action, command.payload)
+            text = wire.call(outstanding.id, command.action, command.payload)
             await self._socket.send(text, action=command.action)
             async with asyncio.timeout(command.timeout_s):
-                answer = await future
+                answer = await outstanding.answer
         except TimeoutError:
             await patiently(calls.record_silence, command.pk)
         else:
@@ -178,7 +198,7 @@ def _record(command: Command, subprotocol: str, answer: Answer) -> None:
     if breach is not None:
         calls.record_refusal(command.pk, configuration.INVALID_RESPONSE, breach.description)
     else:
-        calls.record_answer(command.pk, _storable(answer.payload))
+        calls.record_answer(command.pk, mask(_storable(answer.payload)))
 
 
 def _storable(payload: dict[str, Any]) -> dict[str, Any]:

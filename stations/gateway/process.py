@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 
 from sessions_app.services import calls
 
-from .. import commands, presence
+from .. import commands, doorbell, presence
 from ..frames import FrameLog
 from . import handshake
 from .bridge import DatabaseAway, as_chore, in_database, patiently
@@ -29,6 +29,7 @@ LEASE_EVERY_S = presence.RENEW_EVERY.total_seconds()
 LOOK_EVERY_S = 2.0
 WRITE_EVERY_S = 0.5
 TOUCH_EVERY_S = 5.0
+ADMIT_S = 5.0
 DRAIN_S = 5.0
 LEAVE_S = 5.0
 
@@ -45,6 +46,7 @@ class Gateway:
         self._live: dict[int, Connection] = {}
         self._all: set[Connection] = set()
         self._heard: set[int] = set()
+        self._closing: set[asyncio.Future[None]] = set()
         self._tasks: list[asyncio.Task[None]] = []
         self._starting = asyncio.Lock()
         self._is_stopping = False
@@ -56,9 +58,10 @@ class Gateway:
         if self._is_stopping:
             raise handshake.Refused(HTTPStatus.SERVICE_UNAVAILABLE)
         try:
-            await self._start()
-            return await in_database(handshake.admit, asked, self.id)
-        except (OperationalError, InterfaceError) as error:
+            async with asyncio.timeout(ADMIT_S):
+                await self._start()
+                return await in_database(handshake.admit, asked, self.id)
+        except (OperationalError, InterfaceError, TimeoutError) as error:
             logger.warning("no handshake while the database is away: %s", error)
             raise handshake.Refused(HTTPStatus.SERVICE_UNAVAILABLE) from error
 
@@ -69,6 +72,8 @@ class Gateway:
     async def enter(self, connection: Connection) -> None:
         """Take in a connection; the one with the highest fence is the live one (P7)."""
         self._all.add(connection)
+        if self._is_stopping:
+            await connection.close(Close.SHUTDOWN)
         other = self._live.get(connection.station_pk)
         if other is not None and other.fence > connection.fence:
             await connection.close(Close.REPLACED)
@@ -94,6 +99,7 @@ class Gateway:
         self._is_stopping = True
         await asyncio.gather(*(connection.drain(DRAIN_S) for connection in set(self._all)))
         await self._all_left()
+        doorbell.leave(self.channel)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -124,6 +130,7 @@ class Gateway:
             if self._tasks:
                 return
             await as_chore(presence.renew, self.id, self.channel)
+            self._answer_at_home()
             self._tasks = [
                 asyncio.create_task(_every(every_s, name, chore))
                 for every_s, name, chore in (
@@ -135,6 +142,15 @@ class Gateway:
                     (0, "doorbell", self._listen),
                 )
             ]
+
+    def _answer_at_home(self) -> None:
+        """Take bells that this process rings itself; its other threads ring too."""
+        loop = asyncio.get_running_loop()
+
+        def take(bell: dict[str, Any]) -> None:
+            loop.call_soon_threadsafe(self._answer, bell)
+
+        doorbell.answer_at(self.channel, take)
 
     async def _renew(self) -> None:
         await as_chore(presence.renew, self.id, self.channel)
@@ -162,15 +178,22 @@ class Gateway:
             await as_chore(presence.touch, heard)
 
     async def _listen(self) -> None:
-        """Take one message from the layer."""
-        message = await get_channel_layer().receive(self.channel)
-        station_pk = message["station"]
-        if message["type"] == "station.ring":
-            self._ring(station_pk)
-        elif message["type"] == "station.moved":
-            connection = self._live.get(station_pk)
-            if connection is not None and connection.fence < message["fence"]:
-                await connection.close(Close.REPLACED)
+        """Take one bell that another process rang."""
+        self._answer(await get_channel_layer().receive(self.channel))
+
+    def _answer(self, bell: dict[str, Any]) -> None:
+        if bell["type"] == "station.ring":
+            self._ring(bell["station"])
+        elif bell["type"] == "station.moved":
+            self._replace(bell["station"], bell["fence"])
+
+    def _replace(self, station_pk: int, fence: int) -> None:
+        """Close the socket of a station that has a newer one."""
+        connection = self._live.get(station_pk)
+        if connection is not None and connection.fence < fence:
+            closing = asyncio.ensure_future(connection.close(Close.REPLACED))
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
 
     def _ring(self, station_pk: int) -> None:
         connection = self._live.get(station_pk)

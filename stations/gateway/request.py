@@ -29,7 +29,7 @@ class Link(Protocol):
     station_id: str
     is_lenient: bool
 
-    async def send(self, text: str) -> None: ...
+    async def send(self, text: str, *, action: str = "") -> None: ...
 
 
 class ChargePoint(Protocol):

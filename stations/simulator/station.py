@@ -281,9 +281,12 @@ class SimulatedStation:
 
     async def _charge(self, connector: Connector, transaction: Transaction) -> None:
         """Let energy flow and report it, until the transaction ends or the car is full."""
+        loop = asyncio.get_running_loop()
+        sample_at = loop.time()
         while connector.transaction is transaction:
             interval_s = self.configuration.number("MeterValueSampleInterval")
-            await asyncio.sleep(interval_s or 1)
+            sample_at += interval_s or 1  # on the beat, however long a round takes
+            await asyncio.sleep(sample_at - loop.time())
             if connector.transaction is not transaction:
                 return
             connector.meter()

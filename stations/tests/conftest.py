@@ -1,10 +1,12 @@
-"""What the gateway's tests share: a gateway in this process, and stations that open sockets to it."""
+"""What the gateway's tests share: a gateway in this process, and stations with sockets to it."""
 
 from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
 import pytest_asyncio
+from asgiref.sync import sync_to_async
+from django.db import connections
 
 from stations.gateway.process import Gateway
 from stations.tests.in_process import InProcessStation
@@ -16,6 +18,8 @@ async def gateway(transactional_db):
     gateway = Gateway()
     yield gateway
     await gateway.stop()
+    # the test's own asynchronous queries ran in a thread that would keep its connection
+    await sync_to_async(connections.close_all)()
 
 
 @pytest_asyncio.fixture

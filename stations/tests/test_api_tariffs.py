@@ -175,6 +175,16 @@ def test_a_patch_is_a_new_version_that_changes_what_it_names(staff, olga):
     assert (entry.user, entry.change_message) == (olga, "name, price_per_kwh")
 
 
+def test_null_clears_what_may_be_missing(staff):
+    more = {"vat_percent": 12, "parking_grace_s": 60, "min_price": {"incl_vat": "5.00"}}
+    first = staff.post(PATH, PLAIN | more).json()
+    assert first["min_price"] == {"incl_vat": "5.00"}
+    cleared = dict.fromkeys((*more, "currency", "elements", "valid_until"))
+    body = staff.patch(f"{PATH}/{first['id']}", cleared).json()
+    assert (body["vat_percent"], body["parking_grace_s"], body["min_price"]) == ("0.00", 0, None)
+    assert (body["currency"], body["price_per_kwh"]) == ("KGS", "12.50")
+
+
 def test_a_put_replaces_the_terms_and_stays_where_it_is(staff, place):
     first = staff.post(PATH, PLAIN | {"station_id": "B-1", "name": "Day"}).json()
     body = staff.put(f"{PATH}/{first['id']}", BY_DAY).json()
@@ -351,6 +361,8 @@ def test_a_preview_bills_parking_after_the_grace(driver):
         ({"periods": [MORNING | {"state": "idle"}]}, "periods.0.state"),
         ({"periods": [MORNING, MORNING]}, "periods"),
         ({"periods": [MORNING | {"end": "2026-06-01T00:00:00Z"}]}, "periods"),
+        ({"periods": [MORNING | {"end": "2026-07-10T00:00:00Z"}]}, "periods"),
+        ({"periods": [MORNING] * 1001}, "periods"),
         ({"time_zone": "Asia/Nowhere"}, "time_zone"),
     ],
 )

@@ -15,7 +15,7 @@ from stations import registry, tariffs
 from stations.errors import SiteInUse, StationInUse, StationNotFound, StationOffline
 from stations.models import Command, Connector, Site, Station
 from stations.registry import StationFacts
-from stations.tests.cast import go_online
+from stations.tests.cast import go_online, run_at_once
 from stations.tests.test_tariffs import at_price
 
 
@@ -68,6 +68,20 @@ def test_an_identity_is_unique_without_case(olga):
         register(olga, "STRASSE-1")
     assert "station_id" in refusal.value.fields
     assert registry.find("strasse-1").station_id == "Straße-1"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_registrations_at_once_in_two_cases_one_stands(olga):
+    def outcome(identity):
+        try:
+            return register(olga, identity).station.station_id
+        except Invalid as refusal:
+            return list(refusal.fields)
+
+    outcomes = run_at_once(lambda: outcome("S-1"), lambda: outcome("s-1"))
+    assert sorted(map(str, outcomes)) in (["S-1", "['station_id']"], ["['station_id']", "s-1"])
+    assert Station.objects.count() == 1
+    assert LogEntry.objects.count() == 1
 
 
 def test_an_identity_that_grows_past_its_column_is_refused(olga):

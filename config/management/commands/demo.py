@@ -5,11 +5,12 @@ from argparse import ArgumentParser
 from contextlib import AbstractContextManager, ExitStack
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from billing.models import User
 from config.demo import story
 from config.demo.client import ApiError, Client
 from config.demo.processes import Child, DemoFailed, child, ended_by_sigterm, need_free_port
@@ -43,16 +44,16 @@ class Command(BaseCommand):
         self._say("Starting the server ...")
         server = processes.enter_context(serve(port))
         story.wait("starting", lambda: story.is_up(anyone), children=(server,))
+        make_operator()
         people = story.log_in_people(anyone)
         key = story.register_station(people.operator)
         station = processes.enter_context(simulate(port, key))
         self._prepare(people, (server, station))
         self._charge(people.driver, (server, station))
+        self._say("To look around, start it without --once:" if is_once else "Look around:")
         self._show_where_to_look(anyone.base_url, key, server)
-        while not is_once:
-            time.sleep(1)
-            server.check()
-            station.check()
+        if not is_once:
+            self._keep_serving((server, station))
 
     def _prepare(self, people: story.People, children: tuple[Child, ...]) -> None:
         story.wait(
@@ -119,11 +120,25 @@ class Command(BaseCommand):
             ("Station", f"{story.STATION_ID}, key {key}"),
             ("Log", str(server.log)),
         ):
-            self._say(f"{name:12} {value}")
+            self._say(f"  {name:12} {value}")
+
+    def _keep_serving(self, children: tuple[Child, ...]) -> NoReturn:
+        self._say("Ctrl-C ends it.")
+        while True:
+            time.sleep(1)
+            for process in children:
+                process.check()
 
     def _say(self, line: str) -> None:
         self.stdout.write(line)
         self.stdout.flush()  # whoever reads it through a pipe sees it as it happens
+
+
+def make_operator() -> None:
+    """Make the first member of staff, whom no API can make."""
+    username, password = story.OPERATOR
+    if not User.objects.filter(username=username).exists():
+        User.objects.create_superuser(username, "operator@example.org", password)
 
 
 def serve(port: int) -> AbstractContextManager[Child]:

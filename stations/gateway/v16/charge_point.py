@@ -97,7 +97,7 @@ class ChargePoint(PythonOcpp):
             answer = _confirmed(request.call.id, await self._confirm(request))
         except OCPPError as error:
             answer = _refused(request.call.id, error)
-        await self._send(answer)
+        await self.link.send(answer, action=request.call.action)
 
     async def _confirm(self, request: Request) -> Any:
         """Return the confirmation. Raises OCPPError for a CALLERROR: never for a stop (P5)."""
