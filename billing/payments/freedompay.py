@@ -18,6 +18,7 @@ from .provider import Checkout, Incoming, Links, Notice, Reply, Report, State, V
 
 TIMEOUT_S = 10
 MAX_ANSWER = 256 * 1024
+MAX_URL_LENGTH, MAX_REF_LENGTH = 1000, 64
 MIN_LIFETIME_S, MAX_LIFETIME_S = 300, 604_800
 UNKNOWN_PAYMENT = "340"
 """Its error code for a transaction that it does not have: the driver never reached its page."""
@@ -53,7 +54,8 @@ class FreedomPay:
             pg_testing_mode="1" if settings.CSMS_FREEDOMPAY_TESTING else "0",
         )
         url, ref = _text(answer, "pg_redirect_url"), _text(answer, "pg_payment_id")
-        if not url.startswith(("https://", "http://")) or not ref or len(ref) > 64:
+        is_page = url.startswith("https://") and len(url) <= MAX_URL_LENGTH
+        if not is_page or not 0 < len(ref) <= MAX_REF_LENGTH:
             raise ProviderUnavailable("FreedomPay opened no payment page.")
         return Checkout(url=url, ref=ref)
 

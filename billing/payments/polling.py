@@ -12,6 +12,7 @@ from .provider import OnlineProvider, Report, State
 from .providers import ONLINE
 from .topups import FIRST_POLL, locked
 from .verdicts import decide
+from .webhooks import settle_waiting
 
 logger = logging.getLogger(__name__)
 
@@ -49,12 +50,13 @@ def _claim(payment: Payment, now: dt.datetime) -> bool:
 
 def _look(payment: Payment, now: dt.datetime) -> None:
     """Decide one payment; one that is still pending at its end expires, if the provider says so."""
+    provider = ONLINE[payment.provider]
     try:
-        report = _ask(ONLINE[payment.provider], payment)
+        report = _ask(provider, payment)
     except ProviderUnavailable as error:
         logger.warning("payment %s: %s: %s", payment.pk, payment.provider, error)
         return
-    decide(payment.pk, report)
+    settle_waiting(provider, payment, decide(payment.pk, report))
     if report.state == State.PENDING and now >= payment.created_at + lifetime() + GRACE:
         _expire(payment)
 

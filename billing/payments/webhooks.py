@@ -33,6 +33,27 @@ def receive(provider: OnlineProvider, incoming: Incoming) -> Verdict:
     return Verdict.UNKNOWN if row.outcome == Outcome.UNKNOWN else Verdict.ACCEPTED
 
 
+def settle_waiting(provider: OnlineProvider, payment: Payment, outcome: Outcome) -> None:
+    """Give the webhooks that found their provider away what the worker found out since.
+
+    Their bodies may be the only place that names the fee.
+    """
+    for row in payment.webhooks.filter(is_verified=True, outcome__in=UNDECIDED):
+        kept = Incoming(bytes(row.body), row.content_type, row.signature)
+        if outcome not in UNDECIDED and is_signed(provider, kept):
+            _record(row, outcome)
+            _learn_fee(payment, provider.parse_webhook(kept), outcome)
+
+
+def is_signed(provider: OnlineProvider, incoming: Incoming) -> bool:
+    """Whether the provider wrote this."""
+    try:
+        provider.parse_webhook(incoming)
+    except UnverifiedWebhook:
+        return False
+    return True
+
+
 def purge_unverified(now: dt.datetime) -> int:
     """Delete what nobody signed after 30 days: anyone may send it. The worker calls it."""
     old = PaymentWebhook.objects.filter(
@@ -93,9 +114,13 @@ def _confirm(provider: OnlineProvider, payment: Payment, notice: Notice) -> Outc
         )
         return Outcome.UNANSWERED
     outcome = decide(payment.pk, report)
+    _learn_fee(payment, notice, outcome)
+    return outcome
+
+
+def _learn_fee(payment: Payment, notice: Notice, outcome: Outcome) -> None:
     if outcome == Outcome.CREDITED and notice.fee is not None:
         book_fee(payment.pk, notice.fee)
-    return outcome
 
 
 def _record(row: PaymentWebhook, outcome: Outcome) -> None:

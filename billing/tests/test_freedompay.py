@@ -137,14 +137,17 @@ def test_a_lost_result_is_found_by_asking(double, payment, bob):
 
 
 def test_without_the_provider_a_result_waits_for_the_worker(double, payment, bob, client):
-    double.pay(str(payment.pk))
+    double.pay(str(payment.pk), net_amount="490.00")
     double.faults.add("down")
     assert status_in(post(client, double.result_form(str(payment.pk)))) == "ok"
     assert PaymentWebhook.objects.get().outcome == "unanswered"
     assert balance_of(bob) == 0
     double.faults.clear()
+    double.orders[str(payment.pk)].net_amount = ""  # its status names no fee, the webhook did
     assert poll_due(timezone.now()) == 1
     assert balance_of(bob) == 50_000
+    assert PaymentWebhook.objects.get().outcome == "credited"
+    assert ledger.house(ledger.Kind.FEES).balance_minor == -1_000
 
 
 @pytest.mark.parametrize("fault", ["down", "forged", "loses answers"])

@@ -145,13 +145,15 @@ def test_a_body_is_bounded():
     assert post(b"\x00" * MAX_BODY, "no").status_code == 403
 
 
-def test_whoever_sends_what_nobody_signed_is_stopped():
+def test_whoever_sends_what_nobody_signed_is_stopped_and_what_is_signed_comes_in(payment, bob):
     for number in range(UNSIGNED.times):
         assert post(str(number).encode(), "no").status_code == 403
     answer = post(b"one more", "no")
     assert (answer.status_code, answer.json()["code"]) == (429, "throttled")
     assert int(answer["Retry-After"]) > 0
     assert PaymentWebhook.objects.count() == UNSIGNED.times
+    assert post(event(payment.pk)).status_code == 200
+    assert balance_of(bob) == 50_000
 
 
 def test_only_what_nobody_signed_is_thrown_away_after_its_time(payment):

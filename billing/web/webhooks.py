@@ -11,11 +11,11 @@ from ..limits import Limit
 from ..payments.provider import Incoming, Verdict
 from ..payments.providers import ONLINE
 from ..payments.sandbox import SIGNATURE_HEADER
-from ..payments.webhooks import receive
+from ..payments.webhooks import is_signed, receive
 
 MAX_BODY = 64 * 1024
 UNSIGNED = Limit("unsigned_webhooks", times=30, period_s=60)
-"""An address that sends what no provider signed fills no table."""
+"""An address that sends what no provider signed fills no table; what is signed always comes in."""
 
 
 @method_decorator(csrf_exempt, name="dispatch")
@@ -26,12 +26,14 @@ class WebhookView(View):
         found = ONLINE.get(provider)
         if found is None or not found.is_enabled():
             raise Http404
-        address = address_of(request)
-        if wait_s := UNSIGNED.wait_s(address):
-            return _refuse(TooManyAttempts(retry_after_s=wait_s))
         if _length_of(request) > MAX_BODY or len(request.body) > MAX_BODY:
             return _refuse(KubatError("This message is too long."), status=413)
-        verdict = receive(found, _read(request, address))
+        address = address_of(request)
+        incoming = _read(request, address)
+        wait_s = UNSIGNED.wait_s(address)
+        if wait_s and not is_signed(found, incoming):
+            return _refuse(TooManyAttempts(retry_after_s=wait_s))
+        verdict = receive(found, incoming)
         if verdict == Verdict.UNVERIFIED:
             UNSIGNED.count(address)
         reply = found.acknowledge(verdict)
