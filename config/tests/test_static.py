@@ -2,6 +2,8 @@
 
 import pytest
 
+pytestmark = pytest.mark.django_db
+
 
 def test_the_icon_of_the_pages_is_served(client):
     response = client.get("/static/icon.svg")
@@ -10,6 +12,5 @@ def test_the_icon_of_the_pages_is_served(client):
     response.close()
 
 
-@pytest.mark.django_db
 def test_the_back_office_shows_the_icon(client):
     assert 'href="/static/icon.svg"' in client.get("/admin/login/").content.decode()
