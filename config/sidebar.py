@@ -32,6 +32,8 @@ GROUPS = (
         (
             ("stations.tariffassignment", "sell"),
             ("billing.payment", "payments"),
+            ("billing.paymentreturn", "undo"),
+            ("billing.terminalpayment", "point_of_sale"),
             ("billing.account", "account_balance_wallet"),
             ("billing.transfer", "swap_horiz"),
             ("billing.receipt", "receipt"),
@@ -57,6 +59,8 @@ GROUPS = (
             ("sessions_app.transactionnumber", "tag"),
             ("billing.fiscalregistration", "verified"),
             ("billing.receiptcounter", "pin"),
+            ("billing.paymentwebhook", "webhook"),
+            ("billing.sandboxpayment", "science"),
             ("billing.outboxmessage", "outbox"),
             ("billing.idempotentrequest", "repeat_one"),
             ("stations.gatewayprocess", "dns"),

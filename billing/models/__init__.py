@@ -1,10 +1,13 @@
 from .account import Account, Transfer
 from .idempotency import IdempotentRequest
 from .outbox import OutboxMessage
-from .payment import Payment
+from .payment import Payment, PaymentReturn
 from .receipt import FiscalRegistration, Receipt, ReceiptCounter
+from .sandbox import SandboxPayment
 from .tariff import Tariff
+from .terminal import TerminalPayment
 from .user import User
+from .webhook import PaymentWebhook
 
 __all__ = [
     "Account",
@@ -12,9 +15,13 @@ __all__ = [
     "IdempotentRequest",
     "OutboxMessage",
     "Payment",
+    "PaymentReturn",
+    "PaymentWebhook",
     "Receipt",
     "ReceiptCounter",
+    "SandboxPayment",
     "Tariff",
+    "TerminalPayment",
     "Transfer",
     "User",
 ]

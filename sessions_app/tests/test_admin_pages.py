@@ -15,7 +15,18 @@ from django.utils import timezone
 from knox.models import AuthToken
 
 from billing.admin.base import DiaryAdmin
-from billing.models import FiscalRegistration, IdempotentRequest, Receipt, User
+from billing.models import (
+    FiscalRegistration,
+    IdempotentRequest,
+    Payment,
+    PaymentWebhook,
+    Receipt,
+    SandboxPayment,
+    TerminalPayment,
+    User,
+)
+from billing.money import Minor
+from billing.payments.returns import request_refund
 from config.models import WorkerProcess
 from conftest import PASSWORD
 from sessions_app.models import ChargingSession, Orphan, Reading, SessionEvent
@@ -59,7 +70,19 @@ def world(stage, alice, olga):
     IdempotentRequest.objects.create(user=alice, path="/ocpp/start_charge", key="k")
     LogEntry.objects.log_actions(olga.pk, [station], CHANGE, change_message="named")
     WorkerProcess.objects.create(host="test")
+    make_payments(alice, olga)
     return session
+
+
+def make_payments(driver, staff):
+    """A refund, a terminal's payment, and what the sandbox and its webhook left."""
+    payment = Payment.objects.filter(user=driver).first()
+    request_refund(payment_id=payment.pk, amount=Minor(1), reason="test", made_by=staff)
+    SandboxPayment.objects.create(payment=payment, amount_minor=1)
+    PaymentWebhook.objects.create(provider="sandbox", digest="1", body=b"{}", payment=payment)
+    TerminalPayment.objects.create(
+        terminal="pay24", txn_id="1", amount_minor=1, result=5, txn_at=timezone.now()
+    )
 
 
 @pytest.fixture
