@@ -44,7 +44,7 @@ def price_session(session: ChargingSession, *, energy_wh: Wh, until: dt.datetime
     terms, zone = terms_of(session), session.station.zone
     start = session.started_at or until
     until = max(start, until)
-    if is_uniform(terms):
+    if is_uniform(terms) or start == until:
         periods: tuple[Period, ...] = (Period(start, until, energy_wh),)
     else:
         periods = tuple(_split(session, energy_wh=energy_wh, start=start, until=until))
