@@ -17,6 +17,7 @@ from stations.models import Command
 
 from ..models import ChargingSession, SessionEvent, SessionStatus
 from ..models.session import PENDING
+from .limits import may_reach_limit
 from .settle import complete_cancelled, give_up
 from .start import START_ACTION
 from .stopping import STOP_ACTION
@@ -24,16 +25,18 @@ from .stopping import STOP_ACTION
 _S, Status = SessionStatus, Command.Status
 START_GRACE = dt.timedelta(seconds=30)
 ANSWER_GRACE = dt.timedelta(seconds=5)
+STOP_SOON = dt.timedelta(seconds=10)
 
 
 def claim(*, station_pk: int, fence: int, up_to: Command.Lane = Command.Lane.OWN) -> Command | None:
     """Take the next command to send over the socket with this fence; None when there is none.
 
-    Lanes after `up_to` wait: before Boot is answered Kubat sends nothing of its own.
+    Lanes after `up_to` wait: before Boot is answered Kubat sends nothing of its own. Nor does it
+    shortly before a charge must be stopped: an answer that does not come would hold the stop up.
     """
     with transaction.atomic():
         command = commands.next_queued(station_pk, fence, up_to=up_to)
-        if command is None:
+        if command is None or (command.lane == Command.Lane.OWN and _stops_soon(station_pk)):
             return None
         session = _session_of(command)
         if session and not _is_wanted(command, session):
@@ -97,6 +100,13 @@ def _session_of(command: Command) -> ChargingSession | None:
     """Lock the session that a command was made for."""
     kind, _, session_id = command.reference.partition(":")
     return ChargingSession.objects.locked(session_id) if kind == "session" else None
+
+
+def _stops_soon(station_pk: int) -> bool:
+    """Whether a charge at this station may reach its limit in the next seconds."""
+    at = timezone.now() + STOP_SOON
+    running = ChargingSession.objects.running().filter(station_id=station_pk)
+    return any(may_reach_limit(session, at) for session in running.select_related("station"))
 
 
 def _is_wanted(command: Command, session: ChargingSession) -> bool:
