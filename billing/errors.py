@@ -7,10 +7,13 @@ KubatError (code, default sentence, HTTP status)
 ├── NotFound                404
 ├── Conflict                409
 │   ├── IdempotencyRunning
-│   └── HoldResolved
+│   ├── HoldResolved
+│   └── ProviderRefused
 ├── InsufficientFunds       402
 ├── IdempotencyMismatch     422
-└── TooManyAttempts         429, with `retry_after_s`
+├── TooManyAttempts         429, with `retry_after_s`
+├── ProviderUnavailable     503
+└── UnverifiedWebhook       403
 """
 
 from typing import ClassVar
@@ -71,6 +74,11 @@ class HoldResolved(Conflict):
     detail_default = "This hold is already captured or voided."
 
 
+class ProviderRefused(Conflict):
+    code = "provider_refused"
+    detail_default = "The payment provider refused this."
+
+
 class InsufficientFunds(KubatError):
     code = "insufficient_funds"
     detail_default = "The available balance does not cover this."
@@ -91,3 +99,15 @@ class TooManyAttempts(KubatError):
     def __init__(self, detail: str = "", *, retry_after_s: int) -> None:
         super().__init__(detail)
         self.retry_after_s = retry_after_s
+
+
+class ProviderUnavailable(KubatError):
+    code = "provider_unavailable"
+    detail_default = "The payment provider does not answer; try again."
+    status = 503
+
+
+class UnverifiedWebhook(KubatError):
+    code = "unverified"
+    detail_default = "This message is not signed by the provider."
+    status = 403

@@ -1,6 +1,7 @@
 """Wrong settings and wrong combinations fail at start, not at the first charge."""
 
 import ipaddress
+import urllib.parse
 import zoneinfo
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -24,6 +25,9 @@ POSITIVE = (
     "CSMS_LOST_AFTER_S",
     "CSMS_METER_INTERVAL_S",
     "CSMS_MIN_HOLD",
+    "CSMS_OSMP_MAX",
+    "CSMS_OSMP_MIN",
+    "CSMS_PAYMENT_LIFETIME_S",
     "CSMS_RFID_HOLD",
     "CSMS_STOP_TIMEOUT_S",
     "CSMS_TOKEN_DAYS",
@@ -40,7 +44,14 @@ OTHER_CONNECTIONS = 4
 
 @register()
 def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    return [*_check_numbers(), *_check_money(), *_check_place(), *_check_network(), *_check_data()]
+    return [
+        *_check_numbers(),
+        *_check_money(),
+        *_check_place(),
+        *_check_network(),
+        *_check_payments(),
+        *_check_data(),
+    ]
 
 
 def _check_numbers() -> Iterator[CheckMessage]:
@@ -50,7 +61,7 @@ def _check_numbers() -> Iterator[CheckMessage]:
 
 
 def _check_money() -> Iterator[CheckMessage]:
-    for name in ("CSMS_MIN_HOLD", "CSMS_RFID_HOLD"):
+    for name in ("CSMS_MIN_HOLD", "CSMS_RFID_HOLD", "CSMS_OSMP_MIN", "CSMS_OSMP_MAX"):
         try:
             to_minor(getattr(settings, name))
         except ValueError:
@@ -73,16 +84,44 @@ def _check_place() -> Iterator[CheckMessage]:
 def _check_network() -> Iterator[CheckMessage]:
     if settings.CSMS_UNKNOWN_STATIONS not in {"refuse", "pending"}:
         yield Error("CSMS_UNKNOWN_STATIONS is refuse or pending.", id="kubat.E002")
-    for proxy in settings.CSMS_TRUSTED_PROXIES:
-        try:
-            ipaddress.ip_network(proxy, strict=False)
-        except ValueError:
-            yield Error(
-                f"CSMS_TRUSTED_PROXIES: {proxy} is neither an address nor a network.",
-                id="kubat.E009",
-            )
+    for name in ("CSMS_TRUSTED_PROXIES", "CSMS_OSMP_ADDRESSES"):
+        for address in getattr(settings, name):
+            try:
+                ipaddress.ip_network(address, strict=False)
+            except ValueError:
+                yield Error(
+                    f"{name}: {address} is neither an address nor a network.", id="kubat.E009"
+                )
     if settings.DEBUG and not set(settings.ALLOWED_HOSTS) <= LOCAL_HOSTS:
         yield Error("DEBUG shows secrets: not with public ALLOWED_HOSTS.", id="kubat.E010")
+
+
+def _check_payments() -> Iterator[CheckMessage]:
+    if settings.CSMS_OSMP_MAX < settings.CSMS_OSMP_MIN:
+        yield Error("Below CSMS_OSMP_MIN, CSMS_OSMP_MAX takes nothing.", id="kubat.E012")
+    if settings.CSMS_PUBLIC_URL and not _is_address(settings.CSMS_PUBLIC_URL):
+        yield Error("CSMS_PUBLIC_URL is like https://kubat.example.org.", id="kubat.E013")
+    freedompay = urllib.parse.urlsplit(settings.CSMS_FREEDOMPAY_URL)
+    if freedompay.scheme != "https" and freedompay.hostname not in LOCAL_HOSTS:
+        yield Error("CSMS_FREEDOMPAY_URL begins with https.", id="kubat.E014")
+    shop = bool(settings.CSMS_FREEDOMPAY_MERCHANT_ID), bool(settings.CSMS_FREEDOMPAY_SECRET)
+    if shop[0] != shop[1]:
+        yield Error("FreedomPay needs a merchant and a secret, or neither.", id="kubat.E015")
+    if bool(settings.CSMS_OSMP_KEY) != bool(settings.CSMS_OSMP_ADDRESSES):
+        yield Error("Terminals need CSMS_OSMP_KEY and CSMS_OSMP_ADDRESSES.", id="kubat.E016")
+    if all(shop) and not settings.CSMS_PUBLIC_URL:
+        yield Error("FreedomPay reports to CSMS_PUBLIC_URL, which is not set.", id="kubat.E017")
+    if settings.CSMS_SANDBOX_PAYMENTS and (all(shop) or settings.CSMS_OSMP_KEY):
+        yield Warning(
+            "CSMS_SANDBOX_PAYMENTS lets drivers credit themselves beside real payments.",
+            id="kubat.W002",
+        )
+
+
+def _is_address(text: str) -> bool:
+    parts = urllib.parse.urlsplit(text)
+    has_host = parts.scheme in ("http", "https") and bool(parts.hostname)
+    return has_host and parts.path in ("", "/") and not parts.query and not parts.fragment
 
 
 def _check_data() -> Iterator[CheckMessage]:

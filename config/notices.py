@@ -5,6 +5,9 @@ from collections.abc import Mapping
 
 from billing.models import OutboxMessage
 from billing.outbox import Handler
+from billing.payments import alarms, returns, sandbox
+from stations.alerts import open_alert
+from stations.models import Alert
 
 logger = logging.getLogger("kubat.alerts")
 
@@ -15,4 +18,16 @@ def log_alert(message: OutboxMessage) -> None:
     logger.warning("alert %s %s: %s", message.payload["alert"], event, message.payload["text"])
 
 
-DELIVERIES: Mapping[str, Handler] = {"alert.opened": log_alert, "alert.resolved": log_alert}
+def open_payment_alert(message: OutboxMessage) -> None:
+    """Make an alert of what payments reported, for they know no alerts."""
+    alarm = message.payload
+    open_alert(alarm["kind"], alarm["cause"], alarm["text"][:250], severity=Alert.Severity.CRITICAL)
+
+
+DELIVERIES: Mapping[str, Handler] = {
+    "alert.opened": log_alert,
+    "alert.resolved": log_alert,
+    alarms.TOPIC: open_payment_alert,
+    returns.TOPIC: returns.send_refund,
+    sandbox.TOPIC: sandbox.deliver,
+}

@@ -34,6 +34,8 @@ GROUPS = (
         (
             ("stations.tariffassignment", "sell"),
             ("billing.payment", "payments"),
+            ("billing.paymentreturn", "undo"),
+            ("billing.terminalpayment", "point_of_sale"),
             ("billing.account", "account_balance_wallet"),
             ("billing.transfer", "swap_horiz"),
         ),
@@ -56,6 +58,8 @@ GROUPS = (
             ("sessions_app.sessionevent", "list_alt"),
             ("sessions_app.reading", "speed"),
             ("sessions_app.transactionnumber", "tag"),
+            ("billing.paymentwebhook", "webhook"),
+            ("billing.sandboxpayment", "science"),
             ("billing.outboxmessage", "outbox"),
             ("billing.idempotentrequest", "repeat_one"),
             ("stations.gatewayprocess", "dns"),

@@ -13,6 +13,7 @@ urlpatterns = [
     *api_path("readyz", health.readyz, "readyz"),
     *api_path("metrics", metrics.metrics, "metrics"),
     path("", include("billing.api.urls")),
+    path("", include("billing.web.urls")),
     path("", include("stations.api.urls")),
     path("", include("sessions_app.api.urls")),
     *api_path("api/schema", SpectacularAPIView.as_view(), "schema"),

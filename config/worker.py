@@ -20,6 +20,8 @@ from django.utils import timezone
 from billing import outbox
 from billing.api.idempotency import purge_idempotent_requests
 from billing.auth import purge_tokens
+from billing.payments.polling import poll_due
+from billing.payments.webhooks import purge_unverified
 from sessions_app.services import expire
 
 from . import housekeeping, notices
@@ -46,6 +48,8 @@ class Job:
 JOBS = (
     Job("time", expire.run_due),
     Job("outbox", lambda now: outbox.deliver_due(notices.DELIVERIES)),
+    Job("payments", poll_due),
+    Job("old webhooks", purge_unverified, every_s=600),
     Job("old frames", housekeeping.delete_old_frames, every_s=10),
     Job("old answers", purge_idempotent_requests, every_s=600),
     Job("expired tokens", purge_tokens, every_s=3600),

@@ -2,7 +2,19 @@
 
 from django.contrib import admin
 
-from . import account, group, idempotency, log, outbox, payment, tariff, token, transfer, user
+from . import (
+    account,
+    group,
+    idempotency,
+    log,
+    outbox,
+    payment,
+    payment_records,
+    tariff,
+    token,
+    transfer,
+    user,
+)
 from .user_forms import LogInForm
 
 __all__ = [
@@ -12,6 +24,7 @@ __all__ = [
     "log",
     "outbox",
     "payment",
+    "payment_records",
     "tariff",
     "token",
     "transfer",

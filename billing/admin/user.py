@@ -19,6 +19,7 @@ from ..adjust import adjust_balance
 from ..blocking import block, unblock
 from ..models import Account, Payment, Transfer, User
 from ..money import to_minor
+from ..payments.returns import pay_out
 from ..payments.topups import request_top_up
 from .base import KubatAdmin
 from .display import EMPTY, list_link, money
@@ -32,6 +33,16 @@ RIGHTS = ("is_staff", "is_superuser", "groups", "user_permissions")
 class TopUpForm(ReasonForm):
     amount = forms.DecimalField(
         label=_("Amount received"),
+        min_value=Decimal("0.01"),
+        max_digits=14,
+        decimal_places=2,
+        widget=UnfoldAdminDecimalFieldWidget,
+    )
+
+
+class PayOutForm(ReasonForm):
+    amount = forms.DecimalField(
+        label=_("Amount paid out"),
         min_value=Decimal("0.01"),
         max_digits=14,
         decimal_places=2,
@@ -100,7 +111,7 @@ class UserAdmin(KubatAdmin, DjangoUserAdmin):  # type: ignore[type-arg]  # not g
         ),
     )
     actions = ("block", "unblock")
-    actions_detail = ("top_up", "adjust", "block", "unblock")
+    actions_detail = ("top_up", "pay_out", "adjust", "block", "unblock")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         people: QuerySet[User] = super().get_queryset(request)
@@ -156,6 +167,17 @@ class UserAdmin(KubatAdmin, DjangoUserAdmin):  # type: ignore[type-arg]  # not g
             reason=act.reason,
         )
         return Done(_("%(amount)s paid in.") % {"amount": money(payment.amount_minor)})
+
+    @reasoned(
+        label=_("Pay out"),
+        permission="billing.add_transfer",
+        form=PayOutForm,
+        icon="payments",
+    )
+    def pay_out(self, act: Act[User]) -> Done:
+        amount = to_minor(act.values["amount"])
+        pay_out(user=act.row, amount=amount, reason=act.reason, made_by=act.actor)
+        return Done(_("%(amount)s paid out.") % {"amount": money(amount)})
 
     @reasoned(
         label=_("Adjust balance"),

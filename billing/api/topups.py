@@ -5,6 +5,7 @@ from typing import Any
 
 import django_filters
 from django.db.models import QuerySet
+from django.urls import reverse
 from drf_spectacular.utils import extend_schema
 from rest_framework import generics, serializers, status
 from rest_framework.request import Request
@@ -15,6 +16,7 @@ from ..errors import NotFound
 from ..models import Payment
 from ..payments.providers import PROVIDERS
 from ..payments.topups import MAX_TOPUP, request_top_up
+from ..web.addresses import absolute
 from .fields import MoneyField
 from .idempotency import IdempotentPost
 from .scope import USER_ID, caller, user_in_query, user_named
@@ -44,7 +46,9 @@ class TopUpSerializer(serializers.ModelSerializer[Payment]):
         read_only_fields = fields
 
     def get_checkout_url(self, payment: Payment) -> str | None:
-        return payment.checkout_url or None
+        if payment.status != Payment.Status.PENDING:
+            return None
+        return absolute(self.context["request"], reverse("pay", args=[payment.pk]))
 
 
 class NewTopUp(serializers.Serializer[Payment]):
@@ -74,7 +78,10 @@ class TopUpsView(IdempotentPost, generics.ListAPIView[Payment]):
 
     @extend_schema(operation_id="top_up", request=NewTopUp, responses={201: TopUpSerializer})
     def post(self, request: Request) -> Response:
-        """Begin a top-up. `manual` is for staff, who have seen the money: paid at once."""
+        """Begin a top-up; the driver pays at `checkout_url`.
+
+        `manual` is for staff, who have seen the money: paid at once.
+        """
         form = NewTopUp(data=request.data)
         form.is_valid(raise_exception=True)
         wanted = form.validated_data
@@ -85,7 +92,8 @@ class TopUpsView(IdempotentPost, generics.ListAPIView[Payment]):
             made_by=caller(request),
             reason=wanted.get("reason", ""),
         )
-        return Response(TopUpSerializer(payment).data, status=status.HTTP_201_CREATED)
+        answer = TopUpSerializer(payment, context={"request": request})
+        return Response(answer.data, status=status.HTTP_201_CREATED)
 
     def get_queryset(self) -> QuerySet[Payment]:
         if caller(self.request).is_staff and "user_id" not in self.request.query_params:
@@ -103,4 +111,4 @@ class TopUpView(APIView):
         payment = visible.filter(pk=payment_id).first()
         if payment is None:
             raise NotFound("There is no such top-up.")
-        return Response(TopUpSerializer(payment).data)
+        return Response(TopUpSerializer(payment, context={"request": request}).data)

@@ -24,6 +24,7 @@ class Account(models.Model):
         TAX = "tax", _("tax")
         LOSS = "loss", _("loss: delivered and not paid for")
         ADJUSTMENT = "adjustment", _("adjustments by staff")
+        FEES = "fees", _("fees of payment providers")
 
     kind = models.CharField(max_length=16, choices=Kind)
     owner = models.OneToOneField(
@@ -97,6 +98,10 @@ class Transfer(models.Model):
         LOSS = "loss", _("delivered past the hold")
         CORRECTION = "correction", _("correction of a settled session")
         ADJUSTMENT = "adjustment", _("adjustment by staff")
+        FEE = "fee", _("fee of a payment provider")
+        REFUND = "refund", _("refund of a top-up")
+        PAYOUT = "payout", _("balance paid out")
+        CHARGEBACK = "chargeback", _("chargeback of a top-up")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     key = models.CharField(max_length=120, unique=True)

@@ -1,38 +1,18 @@
 """Who takes the money of a top-up. A provider is named in the request and on the payment."""
 
-from dataclasses import dataclass
-from typing import Protocol
+from .freedompay import FreedomPay
+from .manual import Manual
+from .provider import OnlineProvider, Provider
+from .sandbox import Sandbox
 
-from ..models import Payment
+_ONLINE: tuple[OnlineProvider, ...] = (FreedomPay(), Sandbox())
+ONLINE: dict[str, OnlineProvider] = {provider.name: provider for provider in _ONLINE}
+"""Those that have a checkout, webhooks and a status to ask for."""
 
-
-@dataclass(frozen=True, slots=True)
-class Checkout:
-    """What a provider says when a payment begins: paid already, or where the driver pays."""
-
-    is_paid: bool = False
-    url: str = ""
-
-
-class Provider(Protocol):
-    """One way to pay; `is_for_staff` when only staff may say that money came in."""
-
-    name: str
-    is_for_staff: bool
-
-    def begin(self, payment: Payment) -> Checkout:
-        """Open the payment at the provider."""
-
-
-class Manual:
-    """Cash or a bank transfer that staff have seen: paid at once."""
-
-    name = "manual"
-    is_for_staff = True
-
-    def begin(self, payment: Payment) -> Checkout:
-        return Checkout(is_paid=True)
-
-
-_ALL: tuple[Provider, ...] = (Manual(),)
+_ALL: tuple[Provider, ...] = (Manual(), *_ONLINE)
 PROVIDERS: dict[str, Provider] = {provider.name: provider for provider in _ALL}
+
+
+def enabled() -> list[str]:
+    """The names of those that this installation offers."""
+    return [name for name, provider in PROVIDERS.items() if provider.is_enabled()]

@@ -97,11 +97,41 @@ def test_a_number_that_is_not_positive_is_refused(settings, name):
         ("CSMS_TIME_ZONE", "Bishkek", "kubat.E007"),
         ("CSMS_PHONE_REGION", "+996", "kubat.E008"),
         ("CSMS_TRUSTED_PROXIES", ["proxy.example.org"], "kubat.E009"),
+        ("CSMS_OSMP_MIN", Decimal("0.005"), "kubat.E003"),
+        ("CSMS_OSMP_MAX", Decimal("9.99"), "kubat.E012"),
+        ("CSMS_PUBLIC_URL", "kubat.example.org", "kubat.E013"),
+        ("CSMS_PUBLIC_URL", "https://kubat.example.org/pay?x", "kubat.E013"),
+        ("CSMS_FREEDOMPAY_URL", "http://api.freedompay.kg", "kubat.E014"),
+        ("CSMS_FREEDOMPAY_MERCHANT_ID", "500123", "kubat.E015"),
+        ("CSMS_FREEDOMPAY_SECRET", "x", "kubat.E015"),
+        ("CSMS_OSMP_KEY", "x", "kubat.E016"),
+        ("CSMS_OSMP_ADDRESSES", ["10.0.0.1"], "kubat.E016"),
     ],
 )
 def test_a_wrong_value_is_refused(settings, name, value, problem):
     setattr(settings, name, value)
     assert problems() == {problem}
+
+
+def test_terminals_are_addresses_or_networks(settings):
+    settings.CSMS_OSMP_KEY, settings.CSMS_OSMP_ADDRESSES = "x", ["pay24"]
+    assert problems() == {"kubat.E009"}
+    settings.CSMS_OSMP_ADDRESSES = ["10.0.0.1", "10.1.0.0/16"]
+    assert problems() == set()
+
+
+def test_freedompay_needs_our_public_address(settings):
+    settings.CSMS_FREEDOMPAY_MERCHANT_ID, settings.CSMS_FREEDOMPAY_SECRET = "500123", "x"
+    assert problems() == {"kubat.E017"}
+    settings.CSMS_PUBLIC_URL = "https://kubat.example.org"
+    assert problems() == set()
+
+
+def test_money_that_is_none_is_pointed_out_beside_real_money(settings):
+    settings.CSMS_SANDBOX_PAYMENTS = True
+    assert problems() == set()
+    settings.CSMS_OSMP_KEY, settings.CSMS_OSMP_ADDRESSES = "x", ["10.0.0.1"]
+    assert problems() == {"kubat.W002"}
 
 
 def test_proxies_are_addresses_or_networks_of_both_families(settings):

@@ -8,6 +8,7 @@ from .bills import check_bill, check_paid
 from .cases import Case, load_cases
 from .finding import Finding
 from .holds import check_hold, check_hold_amount, check_references, check_within_hold
+from .payments import check_payments
 from .states import (
     check_due_commands,
     check_due_sessions,
@@ -50,6 +51,7 @@ def _find(now: dt.datetime) -> Iterator[Finding]:
     yield from check_numbers()
     yield from check_credited()
     yield from check_paid_for()
+    yield from check_payments(now)
     for case in load_cases():
         for check in CASE_CHECKS:
             yield from check(case)

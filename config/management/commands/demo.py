@@ -150,6 +150,7 @@ def serve(port: int) -> AbstractContextManager[Child]:
         REDIS_URL="",
         ALLOWED_HOSTS="127.0.0.1,localhost",
         CSMS_METER_INTERVAL_S=INTERVAL_S,
+        CSMS_SANDBOX_PAYMENTS="true",
     )
 
 

@@ -1,0 +1,1 @@
+"""What browsers and other companies' servers call: payment pages, webhooks, terminals."""
