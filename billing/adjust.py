@@ -8,8 +8,7 @@ from . import ledger
 from .errors import Invalid
 from .models import Transfer, User
 from .money import Minor
-
-MAX_REASON_LENGTH = 200
+from .reasons import stated
 
 
 @transaction.atomic
@@ -27,8 +26,7 @@ def adjust_balance(
     reason or an amount, InsufficientFunds when more is taken than is available: what is on hold
     stays.
     """
-    if not 0 < len(reason.strip()) <= MAX_REASON_LENGTH:
-        raise Invalid(fields={"reason": [f"Say why, in at most {MAX_REASON_LENGTH} characters."]})
+    reason = stated(reason)
     if amount == 0:
         raise Invalid(fields={"amount": ["Ensure this value is not 0."]})
     own, theirs = ledger.house(ledger.Kind.ADJUSTMENT), ledger.account_of(user)
@@ -40,6 +38,6 @@ def adjust_balance(
         credit=credit,
         amount=Minor(abs(amount)),
         reference=f"user:{user.pk}",
-        reason=reason.strip(),
+        reason=reason,
         made_by=made_by,
     )

@@ -8,6 +8,8 @@ from django.urls import reverse
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
+from sessions_app.admin.waiting import RIGHTS
+
 GROUPS = (
     (
         _("Charging"),
@@ -73,12 +75,20 @@ GROUPS = (
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     """Return the sidebar in the form that unfold wants; groups without a page are left out."""
     start = {"title": _("Overview"), "icon": "dashboard", "link": reverse("admin:index")}
-    groups: list[dict[str, Any]] = [{"items": [start]}]
+    groups: list[dict[str, Any]] = [{"items": [start, *_waiting(request)]}]
     for title, entries in GROUPS:
         items = [_item(label, icon) for label, icon in entries if _may_view(request, label)]
         if items:
             groups.append({"title": title, "separator": True, "collapsible": True, "items": items})
     return groups
+
+
+def _waiting(request: HttpRequest) -> list[dict[str, Any]]:
+    """The page of what waits for review, for those who may see both kinds."""
+    if not all(request.user.has_perm(right) for right in RIGHTS):
+        return []
+    address = reverse("admin:sessions_app_waiting")
+    return [{"title": _("Waiting for review"), "icon": "rule", "link": address}]
 
 
 def _may_view(request: HttpRequest, label: str) -> bool:

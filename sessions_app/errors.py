@@ -5,7 +5,11 @@ KubatError
 ├── IdTagNotFound         404
 ├── SessionEnded          409
 ├── TransitionRefused     409
-└── NotInReview           409
+├── NotInReview           409
+├── OrphanNotFound        404
+├── OrphanResolved        409
+├── NotAssignable         409
+└── StillImplausible      409
 """
 
 from billing.errors import Conflict, NotFound
@@ -34,3 +38,23 @@ class TransitionRefused(Conflict):
 class NotInReview(Conflict):
     code = "not_in_review"
     detail_default = "This session is not in review."
+
+
+class OrphanNotFound(NotFound):
+    code = "message_not_found"
+    detail_default = "There is no such message."
+
+
+class OrphanResolved(Conflict):
+    code = "message_resolved"
+    detail_default = "This message is resolved already."
+
+
+class NotAssignable(Conflict):
+    code = "not_assignable"
+    detail_default = "This message cannot be of this session."
+
+
+class StillImplausible(Conflict):
+    code = "still_implausible"
+    detail_default = "With this the session could not be true."

@@ -36,5 +36,10 @@ def to_ours(station: Station, at: dt.datetime, received_at: dt.datetime) -> dt.d
     """
     if station.clock_offset_s is not None:
         return min(at + dt.timedelta(seconds=station.clock_offset_s), received_at)
+    return at if is_known(station, at, received_at) else received_at
+
+
+def is_known(station: Station, at: dt.datetime, received_at: dt.datetime) -> bool:
+    """Whether `to_ours` can tell a moment; if not, it was at `received_at` or before."""
     is_possible = received_at - TRUSTED_PAST <= at <= received_at + TRUSTED_FUTURE
-    return at if is_possible else received_at
+    return station.clock_offset_s is not None or is_possible

@@ -46,12 +46,15 @@ def ceiling(
     It takes the highest rates that can apply in the 24 h from `start` (or in `duration`, if that
     is longer), with the highest flat fee. For an energy, time fees are those of charging it at
     `max_power_w` without parking; for a duration, the energy is what `max_power_w` delivers in
-    it, and each moment may be parking. None when the answer needs a power that is not known.
+    it, and each moment may be parking; for both, this energy in this duration. None when the
+    answer needs a power that is not known.
     """
     reach = _Reach.of(terms, start, zone, max(HORIZON, duration or HORIZON), max_power_w)
+    if duration is None:
+        return None if energy_wh is None else _ceiling_of_energy(reach, energy_wh)
     if energy_wh is None:
-        return None if duration is None else _ceiling_of_duration(reach, duration)
-    return _ceiling_of_energy(reach, energy_wh)
+        return _ceiling_of_duration(reach, duration)
+    return reach.cost(energy_wh=energy_wh, occupied_us=duration // MICROSECOND)
 
 
 def affordable_wh(

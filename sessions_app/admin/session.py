@@ -1,33 +1,32 @@
-"""Charging sessions: read-only, with their events, readings, bill and money; stop and force-end."""
+"""Charging sessions: read-only, with their events, readings, bill and money, and their buttons."""
 
-from decimal import Decimal
 from typing import Any
 
-from django import forms
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
+from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, FieldTextFilter
 from unfold.enums import ActionVariant
-from unfold.widgets import UnfoldAdminDecimalFieldWidget
 
 from billing.admin.base import ReadOnlyAdmin
-from billing.admin.display import EMPTY, energy, energy_column, list_link, money, money_column
+from billing.admin.display import EMPTY, energy_column, list_link, money_column
 from billing.admin.filters import CaseFilter, Cases, MomentFilter
-from billing.admin.reasoned import Act, Done, ReasonForm, reasoned
+from billing.admin.reasoned import Act, Done, reasoned
 from billing.admin.receipt import receipt_links
-from billing.energy import to_wh
 from billing.models import Receipt, Transfer
 from stations.models import Command
 
 from ..models import ChargingSession, SessionStatus
-from ..models.session import OPEN, RUNNING
-from ..services.stop import force_end, request_stop
+from ..models.session import OPEN
+from ..services.stop import request_stop
 from .bill import bill_table, transfer_table
 from .event import EventInline
 from .reading import ReadingInline
+from .review import ReviewButtons
+from .waiting import show_waiting
 
 
 class CourseFilter(CaseFilter):
@@ -41,24 +40,8 @@ class CourseFilter(CaseFilter):
         }
 
 
-class ForceEndForm(ReasonForm):
-    meter_stop_kwh = forms.DecimalField(
-        label=_("Meter at the end, kWh"),
-        min_value=Decimal(0),
-        max_digits=12,
-        decimal_places=3,
-        widget=UnfoldAdminDecimalFieldWidget,
-    )
-
-    def __init__(self, data: Any = None, *, row: ChargingSession) -> None:
-        super().__init__(data, row=row)
-        self.fields["meter_stop_kwh"].help_text = _(
-            "The register, not the energy of this session. At the start: %(start)s, last: %(last)s."
-        ) % {"start": energy(row.meter_start_wh), "last": energy(row.meter_last_wh)}
-
-
 @admin.register(ChargingSession)
-class ChargingSessionAdmin(ReadOnlyAdmin):
+class ChargingSessionAdmin(ReviewButtons, ReadOnlyAdmin):
     list_display = (
         "requested_at",
         "user",
@@ -121,6 +104,7 @@ class ChargingSessionAdmin(ReadOnlyAdmin):
                     money_column("hold_minor", _("hold")),
                     energy_column("energy_wh", _("energy")),
                     money_column("cost_minor", _("cost")),
+                    money_column("stated_minor", _("stated by staff")),
                     "bill_lines",
                     "transfers",
                     "receipts",
@@ -159,7 +143,11 @@ class ChargingSessionAdmin(ReadOnlyAdmin):
         ),
     )
     actions = ("stop",)
-    actions_detail = ("stop", "force_end")
+    actions_detail = ("stop", "force_end", "settle_on_meter", "settle_with", "release")
+
+    def get_urls(self) -> list[URLPattern]:
+        page = self.admin_site.admin_view(show_waiting)
+        return [path("waiting/", page, name="sessions_app_waiting"), *super().get_urls()]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ChargingSession]:
         sessions: QuerySet[ChargingSession] = super().get_queryset(request)
@@ -207,24 +195,6 @@ class ChargingSessionAdmin(ReadOnlyAdmin):
         if session.status == SessionStatus.STOPPING:
             return Done(_("The station is asked to stop."))
         return Done(_("The session is cancelled."))
-
-    @reasoned(
-        label=_("Force end"),
-        permission="sessions_app.change_chargingsession",
-        form=ForceEndForm,
-        is_offered=lambda session: session.status in (*RUNNING, SessionStatus.REVIEW),
-        icon="dangerous",
-        variant=ActionVariant.DANGER,
-    )
-    def force_end(self, act: Act[ChargingSession]) -> Done:
-        session = force_end(
-            session_id=act.row.pk,
-            meter_stop_wh=to_wh(act.values["meter_stop_kwh"]),
-            actor=act.actor,
-            reason=act.reason,
-        )
-        facts = {"energy": energy(session.energy_wh), "cost": money(session.cost_minor)}
-        return Done(_("Ended: %(energy)s, %(cost)s.") % facts)
 
 
 def limit_text(session: ChargingSession) -> str:

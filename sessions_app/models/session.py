@@ -77,6 +77,7 @@ class ChargingSession(models.Model):
     `bill` stores the periods that the price was computed from, so it can be recomputed (P9).
     `due_at` is when the worker must look at it next. `stop_received_at` tells a session that its
     station ended from one that we ended on its last reading, which a late stop still corrects.
+    `stated_minor` is the most that the driver pays by an operator's decision in review.
     """
 
     class LimitType(models.TextChoices):
@@ -121,6 +122,7 @@ class ChargingSession(models.Model):
     meter_stop_wh = models.DecimalField(max_digits=15, decimal_places=3, null=True, blank=True)
     energy_wh = models.BigIntegerField(default=0)
     cost_minor = models.BigIntegerField(default=0)
+    stated_minor = models.BigIntegerField(null=True, blank=True)
     bill = models.JSONField(null=True, blank=True)
     flags = models.JSONField(default=list, blank=True)
 

@@ -9,11 +9,13 @@ session, command, accounts by id), checks, changes, and leaves its effects to th
     stop.request_stop     someone wants to end it         POST /ocpp/stop_charge
     end.end               a transaction ended             StopTransaction
     stop.force_end        staff end it on a stated meter  the back office
+    review.*              staff resolve what is in doubt  the back office
+    orphans.dismiss       staff let a message rest        the back office
     authorize.judge_tag   may this tag charge?            Authorize
     calls.*               our calls to a station          the gateway's command lane
     resume.resume         a station is back               its handshake
     expire.run_due        time has passed                 the worker
 
-The rest is what these share: holds, books, bill, limits, plausible, readings, receipts, settle,
-stopping, orphans.
+The rest is what these share: holds, books, bill, ending, limits, plausible, readings, receipts,
+settle, stopping, orphans.
 """

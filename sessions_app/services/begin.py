@@ -31,13 +31,13 @@ from .authorize import (
 from .books import lock_accounts
 from .holds import available_of, size_tag_hold, take_hold
 from .limits import next_look
+from .plausible import CLOCK_UNKNOWN
 from .readings import store
-from .settle import give_up, settle_on_last_reading
+from .settle import OFFLINE, UNFUNDED, give_up, settle_on_last_reading
 from .stopping import RESEND_AFTER, ask_station_to_stop
 
 OFFLINE_AFTER = dt.timedelta(seconds=60)
 """A start that is told later than this was made while the station was offline."""
-UNFUNDED = "unfunded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +61,14 @@ def begin(*, station: Station, fact: Started) -> StartVerdict:
         session, tag = _find_asked(station, fact), find_tag(fact.id_tag)
         _free_connector(station, fact, keep=session, newcomer=tag.user if tag else None)
         started_at = clock.to_ours(station, fact.at, fact.received_at)
+        is_known = clock.is_known(station, fact.at, fact.received_at)
         clock.observe(station, fact.at, fact.received_at)
         if session and started_at <= session.requested_at + OWN_TAG_LIFE:
             _begin_asked(session, fact, started_at)
         else:
             session = _begin_by_tag(station, fact, tag, started_at)
+        if not is_known:
+            _doubt_clock(session, fact)
         return _verdict_of(session)
 
 
@@ -111,6 +114,14 @@ def _free_connector(
             give_up(session, error_code="connector_busy", actor="station")
         else:
             settle_on_last_reading(session, reason="superseded", actor="station")
+
+
+def _doubt_clock(session: ChargingSession, fact: Started) -> None:
+    """Flag a start whose clock nobody knows, unless it was asked for a moment ago."""
+    is_tag = session.origin == ChargingSession.Origin.TAG
+    if is_tag or fact.received_at - session.requested_at > OFFLINE_AFTER:
+        session.flags = sorted({*session.flags, CLOCK_UNKNOWN})
+        session.save(update_fields=["flags"])
 
 
 def _begin_asked(session: ChargingSession, fact: Started, started_at: dt.datetime) -> None:
@@ -181,13 +192,13 @@ def _hold_for_tag(
     is_offline = fact.received_at - started_at > OFFLINE_AFTER
     if session.tariff is None or not (session.station.enabled or is_offline):
         return BLOCKED
-    if hold:
-        take_hold(session, hold, actor="station")
-        return verdict
     if is_offline:
-        session.flags = [UNFUNDED]
+        session.flags = [OFFLINE] if hold else [UNFUNDED]
         session.save(update_fields=["flags"])
-    return BLOCKED
+    if not hold:
+        return BLOCKED
+    take_hold(session, hold, actor="station")
+    return verdict
 
 
 def _refuse(session: ChargingSession, verdict: TagVerdict) -> None:

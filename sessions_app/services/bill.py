@@ -6,6 +6,7 @@ periods (P9). Money never moves here.
 
 import datetime as dt
 import itertools
+import operator
 import zoneinfo
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -43,7 +44,7 @@ def price_session(session: ChargingSession, *, energy_wh: Wh, until: dt.datetime
     terms, zone = terms_of(session), session.station.zone
     start = session.started_at or until
     until = max(start, until)
-    if is_uniform(terms):
+    if is_uniform(terms) or start == until:
         periods: tuple[Period, ...] = (Period(start, until, energy_wh),)
     else:
         periods = tuple(_split(session, energy_wh=energy_wh, start=start, until=until))
@@ -133,19 +134,30 @@ def _points(
 def _state_changes(
     session: ChargingSession, *, start: dt.datetime, until: dt.datetime
 ) -> list[tuple[dt.datetime, State]]:
-    """When the connector went from charging to parking and back, in our clock."""
+    """When the connector went from charging to parking and back, in our clock.
+
+    An offline station tells of it later, so what counts is when it says that it was.
+    """
     changes: list[tuple[dt.datetime, State]] = []
-    statuses = ConnectorStatus.objects.filter(
-        station=session.station,
-        connector_id=session.connector_id or 0,
-        received_at__gte=start,
-        received_at__lte=until,
-    ).order_by("received_at", "id")
-    for at, status in statuses.values_list("received_at", "status"):
+    for at, status in sorted(_statuses(session), key=operator.itemgetter(0)):
         state: State = "parking" if status in PARKED else "charging"
-        if state != (changes[-1][1] if changes else "charging"):
+        if start <= at <= until and state != (changes[-1][1] if changes else "charging"):
             changes.append((at, state))
     return changes
+
+
+def _statuses(session: ChargingSession) -> Iterator[tuple[dt.datetime, str]]:
+    """What the connector was since the session began, each at our time of it."""
+    rows = ConnectorStatus.objects.filter(
+        station=session.station,
+        connector_id=session.connector_id or 0,
+        received_at__gte=session.started_at,
+    ).order_by("received_at", "id")
+    for at, received_at, status in rows.values_list("at", "received_at", "status"):
+        is_ours = at == received_at  # the station gave no time, and ours was stored
+        moment = at if is_ours else session_time(session, at, received_at)
+        if moment is not None:
+            yield moment, status
 
 
 def _state(changes: list[tuple[dt.datetime, State]], at: dt.datetime) -> State:

@@ -28,10 +28,12 @@ def book(session: ChargingSession, bill: Bill) -> Minor:
     """Take what the bill says, at most the hold; return what the driver has paid in all.
 
     The hold is captured the first time. After that a higher cost is collected from what is
-    available and a lower one is refunded. What stays unpaid is the operator's loss (P1).
+    available and a lower one is refunded. What stays unpaid is the operator's loss (P1). An
+    amount that an operator stated in review is the most that is ever taken.
     """
     lock_accounts(session.user)
-    wanted = Minor(min(bill.total, session.hold_minor))
+    most = session.hold_minor if session.stated_minor is None else session.stated_minor
+    wanted = Minor(min(bill.total, session.hold_minor, most))
     pending = ledger.pending_hold(session.reference)
     if pending:
         ledger.capture(pending, wanted)

@@ -1,6 +1,7 @@
 """A transaction ended at a station: settle its session, correct it, or leave it to an operator."""
 
 import datetime as dt
+from decimal import Decimal
 
 from django.db import transaction
 from django.utils import timezone
@@ -14,8 +15,9 @@ from ..models import ChargingSession, SessionStatus
 from . import orphans, readings
 from .authorize import ACCEPTED, TagVerdict, judge_tag
 from .bill import session_time
-from .plausible import doubt, flags_of
-from .settle import Ending, book_loss, correct, put_in_review, settle
+from .ending import Ending
+from .plausible import Doubt, doubt, flags_of
+from .settle import book_loss, correct, put_in_review, settle_or_review
 
 _S = SessionStatus
 ASKED_REASONS = ("", "Remote")
@@ -32,21 +34,15 @@ def end(*, station: Station, fact: Stopped) -> TagVerdict | None:
         if session is None:
             orphans.keep_stop(station, fact)
         elif session.stop_received_at is None:
-            _end_session(session, fact)
-            commands.withdraw(session.reference)
+            end_session(session, fact)
         return _judge(station, session, fact)
 
 
-def _find_session(station: Station, fact: Stopped) -> ChargingSession | None:
-    """Lock the session of a transaction; a foreign id never ends another's."""
-    if fact.transaction_id is None or fact.transaction_id <= 0:
-        return None
-    found = station.sessions.filter(transaction_id=fact.transaction_id).first()
-    return ChargingSession.objects.locked(found.pk) if found else None
+def end_session(session: ChargingSession, fact: Stopped) -> None:
+    """Store what a stop says, then settle, correct, or leave it to an operator.
 
-
-def _end_session(session: ChargingSession, fact: Stopped) -> None:
-    """Store what a stop says, then settle, correct, or leave it to an operator."""
+    The caller holds the session's lock, and knows that its station has not ended it before.
+    """
     at = fact.at or fact.received_at
     session.stop_received_at = fact.received_at
     session.meter_stop_wh = fact.meter_stop_wh
@@ -55,17 +51,32 @@ def _end_session(session: ChargingSession, fact: Stopped) -> None:
     if fact.at:
         clock.observe(session.station, fact.at, fact.received_at)
     ending = _ending(session, fact, at)
+    doubtful = doubt(session, ending)
     if fact.meter_stop_wh is not None:
         readings.store_stop(
             session, register_wh=fact.meter_stop_wh, at=at, received_at=fact.received_at
         )
     match session.status:
-        case _S.CHARGING | _S.STOPPING:
-            _settle_or_doubt(session, ending)
+        case _S.CHARGING | _S.STOPPING | _S.REVIEW:
+            settle_or_review(session, ending, doubtful)
         case _S.COMPLETED:
-            correct(session, ending)
+            _correct_or_keep(session, ending, doubtful, fact)
         case _S.ERROR:
             _end_refused(session, ending)
+    commands.withdraw(session.reference)
+
+
+def correct_by(session: ChargingSession, fact: Stopped) -> None:
+    """Correct a completed session by a late stop that an operator believes."""
+    correct(session, _ending(session, fact, fact.at or fact.received_at))
+
+
+def _find_session(station: Station, fact: Stopped) -> ChargingSession | None:
+    """Lock the session of a transaction; a foreign id never ends another's."""
+    if fact.transaction_id is None or fact.transaction_id <= 0:
+        return None
+    found = station.sessions.filter(transaction_id=fact.transaction_id).first()
+    return ChargingSession.objects.locked(found.pk) if found else None
 
 
 def _samples(session: ChargingSession, fact: Stopped, at: dt.datetime) -> list[Sample]:
@@ -77,6 +88,7 @@ def _samples(session: ChargingSession, fact: Stopped, at: dt.datetime) -> list[S
 def _ending(session: ChargingSession, fact: Stopped, at: dt.datetime) -> Ending:
     """What ends the session: meterStop rules, as long as it can be read."""
     moment = session_time(session, at, fact.received_at)
+    session.meter_last_wh = _highest(session, fact, at)
     session.flags = sorted({*session.flags, *flags_of(session, fact, has_time=moment is not None)})
     if moment is None:
         moment = max(fact.received_at, session.started_at or fact.received_at)
@@ -86,12 +98,22 @@ def _ending(session: ChargingSession, fact: Stopped, at: dt.datetime) -> Ending:
     return Ending(register, moment, reason, "station")
 
 
-def _settle_or_doubt(session: ChargingSession, ending: Ending) -> None:
-    doubtful = doubt(session, ending)
+def _highest(session: ChargingSession, fact: Stopped, at: dt.datetime) -> Decimal | None:
+    """The highest register that was sampled, in the transactionData of the stop or before it."""
+    told = [s.register_wh for s in _samples(session, fact, at) if s.register_wh is not None]
+    known = session.meter_last_wh
+    return max([*told, *([] if known is None else [known])], default=None)
+
+
+def _correct_or_keep(
+    session: ChargingSession, ending: Ending, doubtful: Doubt | None, fact: Stopped
+) -> None:
+    """Correct a completed session; a late stop that cannot be true waits for an operator (P8)."""
     if doubtful is None:
-        settle(session, ending)
+        correct(session, ending)
         return
-    put_in_review(session, ending, cause=doubtful.cause, plausible_minor=doubtful.plausible_minor)
+    session.save(update_fields=["flags", "meter_last_wh"])
+    orphans.keep_late_stop(session, fact, cause=doubtful.cause)
 
 
 def _end_refused(session: ChargingSession, ending: Ending) -> None:

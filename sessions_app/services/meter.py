@@ -1,5 +1,6 @@
 """Record meter readings, keep the running cost, and stop at the limit."""
 
+import datetime as dt
 from decimal import Decimal
 
 from django.db import transaction
@@ -35,7 +36,7 @@ def record(*, station: Station, fact: Metered) -> None:
         readings.store(session, samples, received_at=fact.received_at, frame_id=fact.frame_id)
         clock.observe(station, max(s.at for s in fact.samples), fact.received_at)
         if session.status in RUNNING:
-            _run(session, samples, fact)
+            bring_up_to_date(session, samples, fact.received_at)
         elif session.stop_received_at is None and _has_energy(session, samples):
             stop_stray(session)
 
@@ -53,13 +54,40 @@ def _find_session(station: Station, fact: Metered) -> ChargingSession | None:
     return ChargingSession.objects.locked(found.pk) if found else None
 
 
+def bring_up_to_date(
+    session: ChargingSession, samples: list[Sample], received_at: dt.datetime
+) -> None:
+    """Take stored samples into the energy and cost of a running session; stop at its limit."""
+    registers = [s.register_wh for s in samples if s.register_wh is not None]
+    if registers:
+        session.meter_last_wh = max(*registers, session.meter_last_wh or Decimal(0))
+    session.energy_wh = delivered_wh(session, session.meter_last_wh)
+    latest = max((s.at for s in samples), default=received_at)
+    until = session_time(session, latest, received_at) or received_at
+    total = price_session(session, energy_wh=session.energy_wh, until=until).bill.total
+    session.cost_minor = Minor(min(total, session.hold_minor))
+    session.last_reading_at = max(received_at, session.last_reading_at or received_at)
+    if session.status == SessionStatus.CHARGING:
+        session.due_at = next_look(session, received_at)
+    session.version += 1
+    session.save(update_fields=_RUNNING_FIELDS)
+    soc = max((s.soc for s in samples if s.soc is not None), default=None)
+    reached = is_reached(
+        session, energy_wh=session.energy_wh, total=total, soc=soc, now=timezone.now()
+    )
+    if reached and session.status == SessionStatus.CHARGING:
+        begin_stopping(session, by="limit", actor="kubat")
+
+
 def _store_unattributed(station: Station, fact: Metered) -> None:
+    samples = list(fact.samples)
     if fact.transaction_id is not None and fact.transaction_id > 0:
         orphans.keep_readings(station, fact)
+        samples = [readings.flagged(s, readings.claim_of(fact.transaction_id)) for s in samples]
     readings.store_without_session(
         station,
         fact.connector_id,
-        fact.samples,
+        samples,
         received_at=fact.received_at,
         frame_id=fact.frame_id,
     )
@@ -73,29 +101,6 @@ def _is_within(session: ChargingSession, sample: Sample) -> bool:
 def _has_energy(session: ChargingSession, samples: list[Sample]) -> bool:
     start = session.meter_start_wh or Decimal(0)
     return any(s.register_wh is not None and s.register_wh > start for s in samples)
-
-
-def _run(session: ChargingSession, samples: list[Sample], fact: Metered) -> None:
-    """Bring the running energy and cost up to date, and stop at the limit."""
-    registers = [s.register_wh for s in samples if s.register_wh is not None]
-    if registers:
-        session.meter_last_wh = max(*registers, session.meter_last_wh or Decimal(0))
-    session.energy_wh = delivered_wh(session, session.meter_last_wh)
-    latest = max((s.at for s in samples), default=fact.received_at)
-    until = session_time(session, latest, fact.received_at) or fact.received_at
-    total = price_session(session, energy_wh=session.energy_wh, until=until).bill.total
-    session.cost_minor = Minor(min(total, session.hold_minor))
-    session.last_reading_at = fact.received_at
-    if session.status == SessionStatus.CHARGING:
-        session.due_at = next_look(session, fact.received_at)
-    session.version += 1
-    session.save(update_fields=_RUNNING_FIELDS)
-    soc = max((s.soc for s in samples if s.soc is not None), default=None)
-    reached = is_reached(
-        session, energy_wh=session.energy_wh, total=total, soc=soc, now=timezone.now()
-    )
-    if reached and session.status == SessionStatus.CHARGING:
-        begin_stopping(session, by="limit", actor="kubat")
 
 
 _RUNNING_FIELDS = [

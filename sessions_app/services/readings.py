@@ -1,5 +1,6 @@
 """Keep meter readings: one row a moment of the station's clock (design section 6, A reading)."""
 
+import dataclasses
 import datetime as dt
 import uuid
 from collections.abc import Iterable
@@ -54,6 +55,35 @@ def store_without_session(
     Reading.objects.bulk_create(_rows(station, connector_id, samples, received_at, frame_id))
 
 
+def claim_of(transaction_id: int | None) -> str:
+    """The flag of a reading that named a transaction which is no session's."""
+    return f"transaction:{transaction_id}"
+
+
+def flagged(sample: Sample, flag: str) -> Sample:
+    return dataclasses.replace(sample, flags=(*sample.flags, flag))
+
+
+def adopt(session: ChargingSession, *, transaction_id: int | None) -> list[Sample]:
+    """Give a session the readings that named this unknown transaction; return them.
+
+    What precedes its start, or is of another connector, stays where it is; so does a moment that
+    the session knows already. The caller holds the session's lock.
+    """
+    strays = Reading.objects.filter(
+        session=None,
+        station=session.station,
+        connector_id__in=(0, session.connector_id or 0),
+        at__gte=session.meter_start_at,
+    )
+    known = set(session.readings.values_list("at", flat=True))
+    claim = claim_of(transaction_id)
+    claimed = (row for row in strays.order_by("at").iterator() if claim in row.flags)
+    rows = {row.at: row for row in sorted(claimed, key=_register) if row.at not in known}
+    Reading.objects.filter(pk__in=[row.pk for row in rows.values()]).update(session=session)
+    return [_sample(row) for row in rows.values()]
+
+
 def store_stop(
     session: ChargingSession, *, register_wh: Decimal, at: dt.datetime, received_at: dt.datetime
 ) -> None:
@@ -99,5 +129,5 @@ def _register(row: Reading) -> Decimal:
     return row.register_wh if row.register_wh is not None else Decimal(-1)
 
 
-def _rises(row: Reading, known: Reading) -> bool:
-    return _register(row) > _register(known)
+def _sample(row: Reading) -> Sample:
+    return Sample(row.at, row.register_wh, row.power_w, row.soc, row.context, tuple(row.flags))

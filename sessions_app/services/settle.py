@@ -1,57 +1,61 @@
 """The end of a session: price it, take the money, free the rest; and correct it afterwards."""
 
 import datetime as dt
-from dataclasses import dataclass
-from decimal import Decimal
 
 from django.utils import timezone
 
 from billing.money import Minor
+from billing.pricing import Bill
 from stations import alerts
 from stations.models import Alert
 
 from ..models import ChargingSession, SessionEvent, SessionStatus
-from .bill import Priced, delivered_wh, price_session, session_time
+from .bill import Priced, delivered_wh, price_session, recompute, session_time
 from .books import book
+from .ending import Ending
 from .holds import release_hold, shrink_hold
+from .plausible import CLOCK_CHANGED, Doubt, doubt
 from .receipts import document
 
-STOP_IGNORED = "stop_ignored"
+STOP_IGNORED, REVIEW = "stop_ignored", "review"
+"""Kinds of alerts; a session has at most one open alert of each."""
 
+OFFLINE, UNFUNDED = "offline", "unfunded"
+"""Flags of a start that was replayed: with money to hold for it, and without."""
 
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """How a session ends: the register in Wh, our time of it, why, and who says so."""
-
-    register_wh: Decimal | None
-    at: dt.datetime
-    reason: str
-    actor: str
+ON_LAST_READING = ("lost", "stop_timeout", "superseded")
+"""Reasons for which we end a session on what we know, and not on what someone states."""
 
 
 def settle(session: ChargingSession, ending: Ending) -> None:
     """Complete a running or reviewed session on this ending. The caller holds its lock."""
     priced = _conclude(session, ending)
-    session.cost_minor = book(session, priced.bill)
-    session.ended_at = timezone.now()
-    session.due_at = None
-    session.save()
-    session.move_to(SessionStatus.COMPLETED, actor=ending.actor, reason=ending.reason)
-    session.note(
-        SessionEvent.Kind.SETTLED,
-        actor=ending.actor,
-        total_minor=priced.bill.total,
-        paid_minor=session.cost_minor,
-    )
-    alerts.resolve_alert(STOP_IGNORED, str(session.pk))
-    _tell_of_shortfall(session)
-    document(session, priced.bill)
+    _complete(session, priced.bill, actor=ending.actor)
+
+
+def settle_as_stated(session: ChargingSession, amount: Minor, *, actor: str) -> None:
+    """Complete a reviewed session on the bill that it has, of which its driver pays `amount`."""
+    session.stated_minor = amount
+    _complete(session, recompute(session), actor=actor)
+
+
+def settle_or_review(session: ChargingSession, ending: Ending, doubtful: Doubt | None) -> None:
+    """Complete a session on this ending, or leave it to an operator where that is in doubt."""
+    if doubtful is None:
+        settle(session, ending)
+    else:
+        put_in_review(
+            session, ending, cause=doubtful.cause, plausible_minor=doubtful.plausible_minor
+        )
 
 
 def settle_on_last_reading(session: ChargingSession, *, reason: str, actor: str = "kubat") -> None:
-    """Complete a session whose station does not end it; a later stop corrects the bill."""
-    at = last_moment(session)
-    settle(session, Ending(session.meter_last_wh, at, reason, actor))
+    """End a session whose station does not; a later stop corrects the bill.
+
+    It goes to review where its readings cannot be true.
+    """
+    ending = last_ending(session, reason=reason, actor=actor)
+    settle_or_review(session, ending, doubt(session, ending))
 
 
 def correct(session: ChargingSession, ending: Ending) -> None:
@@ -67,23 +71,29 @@ def correct(session: ChargingSession, ending: Ending) -> None:
         paid_before_minor=before,
         paid_minor=session.cost_minor,
     )
-    _tell_of_shortfall(session)
+    _tell_of_shortfall(session, priced.bill)
     document(session, priced.bill)
 
 
 def put_in_review(
     session: ChargingSession, ending: Ending, *, cause: str, plausible_minor: Minor
 ) -> None:
-    """Leave the price to an operator; only `plausible_minor` stays on hold (P8)."""
+    """Leave the price to an operator; only `plausible_minor` stays on hold (P8).
+
+    A session that is in review already, and whose station tells more, stays there.
+    """
     _conclude(session, ending)
     session.due_at = None
     session.cost_minor = min(session.cost_minor, plausible_minor)
     session.flags = sorted({*session.flags, cause})
     session.save()
     shrink_hold(session, plausible_minor, actor=ending.actor)
-    session.move_to(SessionStatus.REVIEW, actor=ending.actor, cause=cause)
+    if session.status == SessionStatus.REVIEW:
+        session.note(SessionEvent.Kind.FLAGGED, actor=ending.actor, flag=cause)
+    else:
+        session.move_to(SessionStatus.REVIEW, actor=ending.actor, cause=cause)
     alerts.open_alert(
-        "review",
+        REVIEW,
         str(session.pk),
         f"A session at {session.station} waits for review: {cause}.",
         station=session.station,
@@ -117,11 +127,45 @@ def complete_cancelled(session: ChargingSession) -> None:
     session.move_to(SessionStatus.COMPLETED, actor="kubat", reason="cancelled")
 
 
+def last_ending(session: ChargingSession, *, reason: str, actor: str) -> Ending:
+    """An ending on the last that was heard of a session's meter; its clock is flagged if odd."""
+    moment = _last_moment(session)
+    if moment is None:
+        session.flags = sorted({*session.flags, CLOCK_CHANGED})
+    return Ending(session.meter_last_wh, moment or _last_heard(session), reason, actor)
+
+
 def last_moment(session: ChargingSession) -> dt.datetime:
     """Our time of the last that was heard of a session's meter."""
+    return _last_moment(session) or _last_heard(session)
+
+
+def _last_moment(session: ChargingSession) -> dt.datetime | None:
     last = session.readings.order_by("-at").first()
-    moment = last and session_time(session, last.at, last.received_at)
-    return moment or session.last_reading_at or session.started_at or timezone.now()
+    return session_time(session, last.at, last.received_at) if last else _last_heard(session)
+
+
+def _last_heard(session: ChargingSession) -> dt.datetime:
+    return session.last_reading_at or session.started_at or timezone.now()
+
+
+def _complete(session: ChargingSession, bill: Bill, *, actor: str) -> None:
+    """Take the money that a bill says, free the rest, and say that it is done."""
+    session.cost_minor = book(session, bill)
+    session.ended_at = timezone.now()
+    session.due_at = None
+    session.save()
+    session.move_to(SessionStatus.COMPLETED, actor=actor, reason=session.stop_reason)
+    session.note(
+        SessionEvent.Kind.SETTLED,
+        actor=actor,
+        total_minor=bill.total,
+        paid_minor=session.cost_minor,
+    )
+    for kind in (STOP_IGNORED, REVIEW):
+        alerts.resolve_alert(kind, str(session.pk))
+    _tell_of_shortfall(session, bill)
+    document(session, bill)
 
 
 def _conclude(session: ChargingSession, ending: Ending) -> Priced:
@@ -134,9 +178,10 @@ def _conclude(session: ChargingSession, ending: Ending) -> Priced:
     return priced
 
 
-def _tell_of_shortfall(session: ChargingSession) -> None:
+def _tell_of_shortfall(session: ChargingSession, bill: Bill) -> None:
     """An offline start that its driver could not pay is the operator's loss, and is told."""
-    if "unfunded" in session.flags and session.energy_wh:
+    is_offline = OFFLINE in session.flags or UNFUNDED in session.flags
+    if is_offline and session.stated_minor is None and bill.total > session.cost_minor:
         alerts.open_alert(
             "unfunded_charge",
             str(session.pk),

@@ -12,7 +12,8 @@ from stations import commands
 from ..errors import SessionEnded, SessionNotFound
 from ..models import ChargingSession, SessionEvent, SessionStatus
 from ..models.session import OPEN, RUNNING
-from .settle import Ending, give_up, last_moment, settle
+from .ending import Ending
+from .settle import give_up, last_moment, settle
 from .stopping import ask_station_to_stop, begin_stopping
 
 _S = SessionStatus

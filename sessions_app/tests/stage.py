@@ -100,6 +100,12 @@ class Stage:
             ),
         )
 
+    def end_unmetered(self, transaction_id, *, register_wh):
+        """A stop whose meterStop cannot be read, with a sample of its end in transactionData."""
+        sample = Sample(self.now, Decimal(register_wh), context="Transaction.End")
+        fact = Stopped(transaction_id, None, self.now, self.now, samples=(sample,))
+        return end.end(station=self.station, fact=fact)
+
     def charge(self, driver, limit_type="amount", value="500", **where):
         """Ask, begin, and return the session with its transaction id."""
         session = self.ask(driver, limit_type, value, **where)

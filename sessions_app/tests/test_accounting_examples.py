@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from billing.models import Account, Transfer
-from billing.money import to_text
+from billing.models import Account, Transfer, User
+from billing.money import to_minor, to_text
 from sessions_app.models import ChargingSession, IdTag
-from sessions_app.services import expire
+from sessions_app.services import expire, review, stop
 
 PAGE = Path(__file__).parents[2] / "docs" / "accounting.md"
 SECTION = re.compile(r"^### (.+?)$|^```json\n(.+?)^```", re.MULTILINE | re.DOTALL)
@@ -53,7 +53,34 @@ def unfunded(stage, driver, story) -> ChargingSession:
     return ChargingSession.objects.get(transaction_id=verdict.transaction_id)
 
 
-STORIES = {"settled": settled, "corrected": corrected, "unfunded": unfunded}
+def reviewed(stage, driver, story) -> ChargingSession:
+    """More than the station's power allows in an hour: an operator decides."""
+    stage.station.max_power_kw = story["max_power_kw"]
+    stage.station.save()
+    session = stage.charge(driver)
+    stage.deliver(session.transaction_id, story["energy_wh"], seconds=3_600)
+    stage.end(session.transaction_id)
+    decision = {"session_id": session.pk, "actor": operator(), "reason": "looked at it"}
+    if "stated" in story:
+        review.settle_with(amount=to_minor(Decimal(story["stated"])), **decision)
+    elif "measured_wh" in story:
+        register_wh = int(session.meter_start_wh) + story["measured_wh"]
+        stop.force_end(meter_stop_wh=register_wh, **decision)
+    else:
+        review.release(**decision)
+    return session
+
+
+def operator() -> User:
+    return User.objects.create_user("operator", is_staff=True)
+
+
+STORIES = {
+    "settled": settled,
+    "corrected": corrected,
+    "unfunded": unfunded,
+    "reviewed": reviewed,
+}
 
 
 def transfers_of(session) -> list[list[str]]:

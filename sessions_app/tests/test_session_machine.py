@@ -18,9 +18,9 @@ from hypothesis.stateful import (
 
 from billing.errors import Conflict, Invalid
 from conftest import top_up
-from sessions_app.models import ChargingSession, IdTag
+from sessions_app.models import ChargingSession, IdTag, Orphan
 from sessions_app.reconcile import examine
-from sessions_app.services import expire, stop
+from sessions_app.services import expire, orphans, review, stop
 from sessions_app.tests.promises import check_books, check_sessions
 from sessions_app.tests.stage import Stage
 
@@ -106,6 +106,33 @@ class Charges(RuleBasedStateMachine):
                     session_id=session, meter_stop_wh=meter, actor=self.olga, reason="test"
                 )
             )
+
+    @rule(register_wh=st.integers(0, 90_000))
+    def end_something_unknown(self, register_wh):
+        self.stage.end(0, register_wh=register_wh)
+
+    @rule(energy_wh=st.integers(0, 30_000))
+    def deliver_to_something_unknown(self, energy_wh):
+        self.stage.deliver(2**31 - 1, energy_wh)
+
+    @rule(number=transactions, does_dismiss=st.booleans())
+    def resolve_message(self, number, does_dismiss):
+        orphan = Orphan.objects.filter(resolved_at=None).first()
+        session = ChargingSession.objects.filter(transaction_id=number).first()
+        decision = {"actor": self.olga, "reason": "test"}
+        if orphan and does_dismiss:
+            orphans.dismiss(orphan_id=orphan.pk, **decision)
+        elif orphan and session:
+            _allowed(lambda: review.assign(orphan_id=orphan.pk, session_id=session.pk, **decision))
+
+    @rule(amount=st.none() | st.integers(0, 20_000))
+    def settle_review(self, amount):
+        session = ChargingSession.objects.filter(status="review").first()
+        decision = {"actor": self.olga, "reason": "test"}
+        if session and amount is None:
+            review.release(session_id=session.pk, **decision)
+        elif session:
+            _allowed(lambda: review.settle_with(session_id=session.pk, amount=amount, **decision))
 
     @rule(seconds=st.sampled_from([1, 30, 200, 4_000]))
     def pass_time(self, seconds):
