@@ -8,7 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from billing.errors import InsufficientFunds
-from billing.models import User
+from billing.models import Tariff, User
 from billing.money import Minor
 from stations import clock
 from stations.models import Station
@@ -154,7 +154,7 @@ def _begin_by_tag(
         origin=ChargingSession.Origin.TAG,
         limit_type=ChargingSession.LimitType.FULL,
         currency=settings.CSMS_CURRENCY,
-        tariff=tariff_for(station, fact.connector_id, started_at),
+        tariff=_tariff_of(station, fact, started_at),
         id_tag=storable(fact.id_tag),
         requested_at=started_at,
     )
@@ -167,6 +167,12 @@ def _begin_by_tag(
     else:
         _refuse(session, verdict)
     return session
+
+
+def _tariff_of(station: Station, fact: Started, started_at: dt.datetime) -> Tariff | None:
+    """The tariff in force at the start; an offline start from before the first pays today's."""
+    then = tariff_for(station, fact.connector_id, started_at)
+    return then or tariff_for(station, fact.connector_id, fact.received_at)
 
 
 def _hold_for_tag(

@@ -13,7 +13,7 @@ from stations.models import Alert, Command, Station
 from ..models import ChargingSession, SessionEvent, SessionStatus
 from . import calls
 from .bill import price_session
-from .limits import is_reached, is_silent, next_look, projected_wh
+from .limits import LOOK_EVERY, is_reached, is_silent, next_look, projected_wh
 from .settle import STOP_IGNORED, complete_cancelled, give_up, settle_on_last_reading
 from .start import START_ACTION
 from .stopping import RESEND_AFTER, ask_station_to_stop, begin_stopping
@@ -59,6 +59,7 @@ def _lose(session_id: uuid.UUID, now: dt.datetime) -> None:
         if session.lost_at is None and not session.station.is_online:
             session.lost_at = now
             session.save(update_fields=["lost_at"])
+            _look_again(session, min(session.due_at or now, _given_up_at(now)))
             session.note(SessionEvent.Kind.FLAGGED, actor="kubat", flag="lost")
 
 
@@ -144,16 +145,22 @@ def _look_again(session: ChargingSession, at: dt.datetime | None) -> None:
 
 
 def _is_lost_for_good(session: ChargingSession, now: dt.datetime) -> bool:
-    after = dt.timedelta(seconds=settings.CSMS_LOST_AFTER_S)
-    return session.lost_at is not None and now >= session.lost_at + after
+    return session.lost_at is not None and now >= _given_up_at(session.lost_at)
+
+
+def _given_up_at(lost_at: dt.datetime) -> dt.datetime:
+    return lost_at + dt.timedelta(seconds=settings.CSMS_LOST_AFTER_S)
 
 
 def _is_projected_to_limit(session: ChargingSession, now: dt.datetime) -> bool:
-    """Whether the limit is reached by now, at full power since the last reading if it is silent.
+    """Whether the limit is reached; a silent session's by the next look, at full power till then.
 
-    Before its silence is long enough a session is judged by what it reported, and by the time.
+    Before its silence is long enough a session is judged by what it reported, and by the time. The
+    end of a time that was bought is looked at when it comes, so there is no need to look ahead.
     """
     is_quiet = is_silent(session, now)
-    energy_wh = projected_wh(session, now) if is_quiet else Wh(session.energy_wh)
-    total = price_session(session, energy_wh=energy_wh, until=now).bill.total
+    is_looked_ahead = is_quiet and session.limit_type != session.LimitType.TIME
+    until = now + LOOK_EVERY if is_looked_ahead else now
+    energy_wh = projected_wh(session, until) if is_quiet else Wh(session.energy_wh)
+    total = price_session(session, energy_wh=energy_wh, until=until).bill.total
     return is_reached(session, energy_wh=energy_wh, total=total, soc=None, now=now)
