@@ -42,7 +42,8 @@ def claim(*, station_pk: int, fence: int, up_to: Command.Lane = Command.Lane.OWN
         if session and not _is_wanted(command, session):
             commands.withdraw(command.reference)
             return None
-        commands.mark_sent(command, fence)
+        if not commands.mark_sent(command, fence):
+            return None
         if session and command.action == START_ACTION:
             session.due_at = timezone.now() + command.timeout + ANSWER_GRACE
             session.save(update_fields=["due_at"])
