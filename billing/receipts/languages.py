@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from ..models import Transfer
-
 Code = Literal["en", "ru", "ky"]
 
 
@@ -69,8 +67,6 @@ class Language:
     movements: dict[str, str]
 
 
-_CODE = Transfer.Code
-
 ENGLISH = Language(
     code="en",
     decimal=".",
@@ -95,15 +91,15 @@ ENGLISH = Language(
     unit_price="Price",
     amount="Amount",
     total="Total",
-    not_charged="Beyond your limit, not charged",
-    paid="Paid from balance",
+    not_charged="Not charged",
+    paid="Paid",
     tax="tax included",
     vat="VAT {percent} % included",
     corrects="Corrects",
     paid_in_all="Paid in all",
     paid_before="Paid before",
-    collected="Collected from balance",
-    returned="Returned to balance",
+    collected="Paid in addition",
+    returned="Returned",
     fiscal_number="Fiscal number",
     thanks="Thank you for charging with us!",
     correction_note="The receipt stays as it was issued; this document states what changed.",
@@ -130,12 +126,16 @@ ENGLISH = Language(
     turnover="Total",
     nothing_moved="Nothing moved in this period.",
     movements={
-        _CODE.TOPUP: "Top-up",
-        _CODE.CHARGE: "Charging",
-        _CODE.TAX: "Tax",
-        _CODE.LOSS: "Loss",
-        _CODE.CORRECTION: "Correction of a charge",
-        _CODE.ADJUSTMENT: "Adjustment by the operator",
+        "topup": "Top-up",
+        "charge": "Charging",
+        "tax": "Tax",
+        "loss": "Loss",
+        "correction": "Correction of a charge",
+        "adjustment": "Adjustment by the operator",
+        "fee": "Fee",
+        "refund": "Refund of a top-up",
+        "payout": "Balance paid out",
+        "chargeback": "Chargeback of a top-up",
     },
 )
 
@@ -163,15 +163,15 @@ RUSSIAN = Language(
     unit_price="Цена",
     amount="Сумма",
     total="Итого",
-    not_charged="Сверх вашего лимита, не взимается",
-    paid="Оплачено с баланса",
+    not_charged="Не взимается",
+    paid="Оплачено",
     tax="в том числе налог",
     vat="в том числе НДС {percent} %",
     corrects="Исправляет",
     paid_in_all="Оплачено всего",
     paid_before="Оплачено ранее",
-    collected="Списано с баланса",
-    returned="Возвращено на баланс",
+    collected="Доплачено",
+    returned="Возвращено",
     fiscal_number="Фискальный номер",
     thanks="Спасибо, что заряжаетесь у нас!",
     correction_note="Квитанция остаётся прежней; этот документ сообщает, что изменилось.",
@@ -198,12 +198,16 @@ RUSSIAN = Language(
     turnover="Обороты",
     nothing_moved="За этот период движений не было.",
     movements={
-        _CODE.TOPUP: "Пополнение",
-        _CODE.CHARGE: "Зарядка",
-        _CODE.TAX: "Налог",
-        _CODE.LOSS: "Убыток",
-        _CODE.CORRECTION: "Корректировка зарядки",
-        _CODE.ADJUSTMENT: "Корректировка оператором",
+        "topup": "Пополнение",
+        "charge": "Зарядка",
+        "tax": "Налог",
+        "loss": "Убыток",
+        "correction": "Корректировка зарядки",
+        "adjustment": "Корректировка оператором",
+        "fee": "Комиссия",
+        "refund": "Возврат пополнения",
+        "payout": "Выплата остатка",
+        "chargeback": "Отзыв платежа банком",
     },
 )
 
@@ -231,15 +235,15 @@ KYRGYZ = Language(
     unit_price="Баасы",
     amount="Суммасы",
     total="Жыйынтыгы",
-    not_charged="Чегиңизден ашыгы, акы алынбайт",
-    paid="Баланстан төлөндү",
+    not_charged="Акы алынбайт",
+    paid="Төлөндү",
     tax="анын ичинде салык",
     vat="анын ичинде КНС {percent} %",
     corrects="Оңдойт",
     paid_in_all="Жалпы төлөндү",
     paid_before="Мурда төлөнгөн",
-    collected="Баланстан алынды",
-    returned="Баланска кайтарылды",
+    collected="Кошумча төлөндү",
+    returned="Кайтарылды",
     fiscal_number="Фискалдык номер",
     thanks="Бизден кубаттаганыңыз үчүн рахмат!",
     correction_note="Дүмүрчөк мурдагыдай калат; бул документ эмне өзгөргөнүн билдирет.",
@@ -266,12 +270,16 @@ KYRGYZ = Language(
     turnover="Жүгүртүү",
     nothing_moved="Бул мезгилде эч нерсе жылган жок.",
     movements={
-        _CODE.TOPUP: "Толуктоо",
-        _CODE.CHARGE: "Кубаттоо",
-        _CODE.TAX: "Салык",
-        _CODE.LOSS: "Чыгым",
-        _CODE.CORRECTION: "Кубаттоону оңдоо",
-        _CODE.ADJUSTMENT: "Оператордун оңдоосу",
+        "topup": "Толуктоо",
+        "charge": "Кубаттоо",
+        "tax": "Салык",
+        "loss": "Чыгым",
+        "correction": "Кубаттоону оңдоо",
+        "adjustment": "Оператордун оңдоосу",
+        "fee": "Комиссия",
+        "refund": "Толуктоону кайтаруу",
+        "payout": "Калдыкты төлөп берүү",
+        "chargeback": "Банк кайтарып алган төлөм",
     },
 )
 

@@ -1,6 +1,5 @@
 """The movements of a statement in words, for paper and for tables."""
 
-from ..models import Transfer
 from ..money import to_text
 from .languages import Language
 from .statement import Movement
@@ -8,7 +7,7 @@ from .statement import Movement
 
 def description(movement: Movement, language: Language) -> str:
     """Say what moved, why if staff said so, and which receipt tells more."""
-    what = language.movements.get(movement.code) or str(Transfer.Code(movement.code).label)
+    what = language.movements[movement.code]
     receipt = f"{language.receipt} {language.number} {movement.receipt}" if movement.receipt else ""
     return ", ".join(part for part in (what, receipt, movement.reason) if part)
 

@@ -48,8 +48,9 @@ class Sale:
 
     @property
     def is_free(self) -> bool:
-        """Whether no amount of energy or time costs anything."""
-        return self._ceiling(energy_wh=Wh(1_000_000)) == 0
+        """Whether neither energy nor time, charging or parking, costs anything."""
+        by_energy = self._ceiling(energy_wh=Wh(1_000_000))
+        return by_energy == 0 and self._ceiling(duration=dt.timedelta(hours=24)) == 0
 
     def cost_of(self, limit: Limit) -> Minor | None:
         """The most that a limit can cost; None when that is whatever is available."""
