@@ -16,6 +16,7 @@ from billing.money import to_minor
 POSITIVE = (
     "CSMS_ASSUMED_POWER_KW",
     "CSMS_CALL_TIMEOUT_S",
+    "CSMS_COMMAND_RETENTION_DAYS",
     "CSMS_CONNECTION_TIMEOUT_S",
     "CSMS_DATABASE_WAIT_S",
     "CSMS_FRAME_RETENTION_DAYS",
@@ -24,7 +25,9 @@ POSITIVE = (
     "CSMS_LOST_AFTER_S",
     "CSMS_METER_INTERVAL_S",
     "CSMS_MIN_HOLD",
+    "CSMS_OUTBOX_RETENTION_DAYS",
     "CSMS_RFID_HOLD",
+    "CSMS_STATUS_RETENTION_DAYS",
     "CSMS_STOP_TIMEOUT_S",
     "CSMS_TOKEN_DAYS",
 )
@@ -64,6 +67,8 @@ def _check_money() -> Iterator[CheckMessage]:
 
 
 def _check_place() -> Iterator[CheckMessage]:
+    if not 0 <= settings.CSMS_RECONCILE_HOUR <= 23:
+        yield Error("CSMS_RECONCILE_HOUR is an hour from 0 to 23.", id="kubat.E020")
     if settings.CSMS_TIME_ZONE not in zoneinfo.available_timezones():
         yield Error("CSMS_TIME_ZONE is a name like Asia/Bishkek.", id="kubat.E007")
     if settings.CSMS_PHONE_REGION not in phonenumbers.SUPPORTED_REGIONS:

@@ -34,6 +34,7 @@ GROUPS = (
             ("billing.payment", "payments"),
             ("billing.account", "account_balance_wallet"),
             ("billing.transfer", "swap_horiz"),
+            ("sessions_app.reconcilerun", "fact_check"),
         ),
     ),
     (

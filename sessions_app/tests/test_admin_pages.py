@@ -1,5 +1,6 @@
 """Every page of every model in the back office: open to olga, and to nobody without the right."""
 
+import datetime as dt
 from urllib.parse import urlencode
 
 import pytest
@@ -18,7 +19,7 @@ from billing.admin.base import DiaryAdmin
 from billing.models import IdempotentRequest, User
 from config.models import WorkerProcess
 from conftest import PASSWORD
-from sessions_app.models import ChargingSession, Orphan, Reading, SessionEvent
+from sessions_app.models import ChargingSession, Orphan, Reading, ReconcileRun, SessionEvent
 from sessions_app.tags import add_tag
 from stations.models import Command, Connector, ConnectorStatus, Frame, Site, Station
 
@@ -58,6 +59,7 @@ def world(stage, alice, olga):
     IdempotentRequest.objects.create(user=alice, path="/ocpp/start_charge", key="k")
     LogEntry.objects.log_actions(olga.pk, [station], CHANGE, change_message="named")
     WorkerProcess.objects.create(host="test")
+    ReconcileRun.objects.create(day=dt.date(2026, 11, 24), time_zone="Asia/Bishkek")
     return session
 
 
