@@ -6,7 +6,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from billing.money import Minor
-from stations import clock, commands
+from stations import alerts, clock, commands
 from stations.models import Station
 
 from ..facts import Sample, Stopped
@@ -15,7 +15,7 @@ from . import orphans, readings
 from .authorize import ACCEPTED, TagVerdict, judge_tag
 from .bill import session_time
 from .plausible import doubt, flags_of
-from .settle import Ending, book_loss, correct, put_in_review, settle
+from .settle import RESTORED, Ending, book_loss, correct, put_in_review, settle
 
 _S = SessionStatus
 ASKED_REASONS = ("", "Remote")
@@ -51,6 +51,8 @@ def _end_session(session: ChargingSession, fact: Stopped) -> None:
     session.stop_received_at = fact.received_at
     session.meter_stop_wh = fact.meter_stop_wh
     session.save(update_fields=["stop_received_at", "meter_stop_wh"])
+    if RESTORED in session.flags:
+        alerts.resolve_alert(RESTORED, str(session.pk))
     readings.store(session, _samples(session, fact, at), received_at=fact.received_at)
     if fact.at:
         clock.observe(session.station, fact.at, fact.received_at)

@@ -16,6 +16,8 @@ from .books import book
 from .holds import release_hold, shrink_hold
 
 STOP_IGNORED = "stop_ignored"
+RESTORED = "restored"
+"""Alert and flag of a session that ran when the backup was made which was restored since."""
 
 
 @dataclass(frozen=True, slots=True)
