@@ -20,6 +20,8 @@ from decimal import Decimal
 import psycopg
 import pytest
 
+from billing.energy import to_wh
+from billing.money import to_minor
 from config.tests.server import ServerProcess
 from conftest import IS_CI, POSTGRES
 from stations.tests.test_simulator_server import KEY, PASSWORD, House
@@ -141,9 +143,10 @@ class Town(House):
         self.wait(lambda: self.look(session)["status"] == "completed")
         return self.look(session)
 
-    def register_kwh(self, station_id, connector_id=1):
+    def register_wh(self, station_id, connector_id=1):
+        """What the meter shows: whole watt-hours."""
         memory = json.loads((self.directory / station_id).read_text())
-        return Decimal(memory["registers_wh"][str(connector_id)]) / 1000
+        return int(Decimal(memory["registers_wh"][str(connector_id)]))
 
     def ask(self, code):
         """Ask the database itself."""
@@ -181,7 +184,7 @@ def test_a_backup_goes_on_where_the_charges_are(keeper, town):
 
     town.wait(lambda: town.energy_of(known) > at_crash)
     ended = town.finish(known)
-    assert_billed_by_meter(ended, town.register_kwh("S-1"))
+    assert_billed_by_meter(ended, town.register_wh("S-1"))
     fresh = town.begin("S-2", connector_id=2)
     assert fresh["transaction_id"] > 1_000_000 > unknown["transaction_id"]
     stop = {"action": "RemoteStopTransaction"}
@@ -192,7 +195,7 @@ def test_a_backup_goes_on_where_the_charges_are(keeper, town):
     assert town.ask(ORPHANS) == "[('readings',), ('stop',)]"
     assert town.look(fresh)["status"] == "charging", "another's stop is not its own"
     last = town.finish(fresh)
-    assert_billed_by_meter(last, town.register_kwh("S-2", 2))
+    assert_billed_by_meter(last, town.register_wh("S-2", 2))
 
     balance = town.get(town.alice, "/billing/balance")
     paid = Decimal(ended["cost"]) + Decimal(last["cost"])
@@ -201,13 +204,11 @@ def test_a_backup_goes_on_where_the_charges_are(keeper, town):
     keeper.server.manage("reconcile")
 
 
-def assert_billed_by_meter(session, register_kwh):
-    """The register began at 0 with this charge."""
+def assert_billed_by_meter(session, register_wh):
+    """The register began at 0 with this charge; 12.50 a kWh is 1.25 tyiyn a Wh, half up."""
     assert session["stop_reason"] == "driver"
-    assert Decimal(session["energy_kwh"]) == register_kwh.quantize(Decimal("0.001"))
-    assert Decimal(session["cost"]) == (Decimal(session["energy_kwh"]) * Decimal("12.5")).quantize(
-        Decimal("0.01")
-    )
+    assert to_wh(Decimal(session["energy_kwh"])) == register_wh
+    assert to_minor(Decimal(session["cost"])) == (register_wh * 5 + 2) // 4
 
 
 # --- The command ---------------------------------------------------------------------------------
