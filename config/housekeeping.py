@@ -16,9 +16,8 @@ from stations.models import Command, ConnectorStatus, Frame, GatewayProcess
 from .models import WorkerProcess
 
 PORTION = 1000
-"""Rows that one statement deletes: SQLite's other writers wait for it."""
-PORTIONS = 10
-"""At most so many statements a call, for the worker has other things to do."""
+"""Rows that go at once: SQLite's other writers wait for it, and nothing fair lets them in between
+two portions, so there is one a call."""
 FORGOTTEN_AFTER = dt.timedelta(days=1)
 
 
@@ -26,8 +25,7 @@ FORGOTTEN_AFTER = dt.timedelta(days=1)
 class Purge:
     """One kind of row that does not stay: it goes when `by` is older than its time.
 
-    That time is `setting` (a number of days) or else `keep`. What is left over is for the next
-    call, which the worker makes every `every_s`.
+    That time is `setting` (a number of days) or else `keep`. The worker calls it every `every_s`.
     """
 
     name: str
@@ -42,44 +40,39 @@ class Purge:
         return dt.timedelta(days=getattr(settings, self.setting)) if self.setting else self.keep
 
     def run(self, now: dt.datetime) -> int:
-        """Delete what is past its time, oldest first; return how many rows went."""
+        """Delete the oldest portion of what is past its time; return how many rows went."""
         past = self.rows.filter(**{f"{self.by}__lt": now - self.kept_for}).order_by(self.by)
-        deleted = 0
-        for _ in range(PORTIONS):
-            portion = list(past.values_list("pk", flat=True)[:PORTION])
-            deleted += self.rows.filter(pk__in=portion).delete()[0]
-            if len(portion) < PORTION:
-                break
-        return deleted
+        portion = list(past.values_list("pk", flat=True)[:PORTION])
+        return self.rows.filter(pk__in=portion).delete()[0] if portion else 0
 
 
 # Never in this list: money, sessions, readings, and who did what (P8, P10).
 PURGES = (
-    Purge("old frames", Frame.objects.all(), "at", 10, setting="CSMS_FRAME_RETENTION_DAYS"),
+    Purge("old frames", Frame.objects.all(), "at", 1, setting="CSMS_FRAME_RETENTION_DAYS"),
     Purge(
         "old statuses",
         ConnectorStatus.objects.all(),
         "received_at",
-        60,
+        10,
         setting="CSMS_STATUS_RETENTION_DAYS",
     ),
     Purge(
         "ended commands",
         Command.objects.filter(resolved_at__isnull=False, requested_by__isnull=True),
         "resolved_at",
-        60,
+        10,
         setting="CSMS_COMMAND_RETENTION_DAYS",
     ),
     Purge(
         "delivered messages",
         OutboxMessage.objects.filter(status=OutboxMessage.Status.DELIVERED),
         "delivered_at",
-        60,
+        10,
         setting="CSMS_OUTBOX_RETENTION_DAYS",
     ),
-    Purge("old answers", IdempotentRequest.objects.all(), "claimed_at", 60, keep=KEPT_FOR),
-    Purge("expired tokens", AuthToken.objects.all(), "expiry", 3600),
-    Purge("expired log-ins", Session.objects.all(), "expire_date", 3600),
+    Purge("old answers", IdempotentRequest.objects.all(), "claimed_at", 10, keep=KEPT_FOR),
+    Purge("expired tokens", AuthToken.objects.all(), "expiry", 600),
+    Purge("expired log-ins", Session.objects.all(), "expire_date", 600),
     Purge("dead gateways", GatewayProcess.objects.all(), "lease_at", 3600, keep=FORGOTTEN_AFTER),
     Purge("dead workers", WorkerProcess.objects.all(), "lease_at", 3600, keep=FORGOTTEN_AFTER),
 )

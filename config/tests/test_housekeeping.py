@@ -112,11 +112,11 @@ def test_a_setting_says_how_long(purge, settings):
 
 def test_old_rows_go_in_portions(station, monkeypatch):
     monkeypatch.setattr(housekeeping, "PORTION", 2)
-    monkeypatch.setattr(housekeeping, "PORTIONS", 2)
     now = timezone.now()
-    for _ in range(5):
-        frame(station, now - 99 * DAY)
-    assert [purge_of(Frame).run(now) for _ in range(3)] == [4, 1, 0]
+    frames = [frame(station, now - age * DAY) for age in (99, 97, 98)]
+    assert purge_of(Frame).run(now) == 2
+    assert Frame.objects.get() == frames[1], "the oldest go first"
+    assert [purge_of(Frame).run(now) for _ in range(2)] == [1, 0]
 
 
 def test_what_staff_asked_for_waits_or_failed_stays(station, olga):
