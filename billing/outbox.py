@@ -89,4 +89,4 @@ def _put_off(message: OutboxMessage, error: str) -> None:
 
 def pause_after(attempts: int) -> dt.timedelta:
     """How long to wait after this many attempts: 5 s, 10 s, 20 s, …, at most an hour."""
-    return min(FIRST_PAUSE * 2 ** (attempts - 1), LONGEST_PAUSE)
+    return min(FIRST_PAUSE * (1 << (attempts - 1)), LONGEST_PAUSE)

@@ -44,8 +44,13 @@ class StationProtocol(WebSocketProtocol):
     def handle_reply(self, message: dict[str, Any]) -> None:
         if message["type"] == f"{DENIAL}.start":
             self._deny(message["status"], message.get("headers", []))
-        elif message["type"] != f"{DENIAL}.body":
+        elif message["type"] != f"{DENIAL}.body" and not self._is_too_late(message):
             super().handle_reply(message)
+
+    def _is_too_late(self, message: dict[str, Any]) -> bool:
+        """Whether this is text for a socket that is closing, where autobahn would raise."""
+        is_open = self.state in (self.STATE_CONNECTING, self.STATE_OPEN)
+        return message["type"] == "websocket.send" and not is_open
 
     def _deny(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
         lines = [(name.decode("latin1"), value.decode("latin1")) for name, value in headers]
@@ -118,6 +123,8 @@ class KubatServer(Server):
 
     def listen_success(self, port: Any) -> Any:
         super().listen_success(port)
+        for host, number in self.listening_addresses:
+            logger.info("Serving on http://%s:%s, stations at /ws/{station_id}.", host, number)
         return port  # Daphne drops it; we stop listening through it
 
     def listen_error(self, failure: Any) -> None:

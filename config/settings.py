@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 import environ
+from django.templatetags.static import static
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -53,6 +54,7 @@ else:
         "min_size": 1,
         "max_size": env.int("CSMS_DATABASE_POOL_SIZE", default=20),
         "timeout": 10,
+        "reconnect_timeout": 5,  # with the default of 300 it looks ever more seldom: for minutes
     }
     STATE_DIR = BASE_DIR
 DATABASE["ATOMIC_REQUESTS"] = False
@@ -277,6 +279,9 @@ UNFOLD = {
     "SITE_TITLE": "Kubat",
     "SITE_HEADER": "Kubat",
     "SITE_SYMBOL": "ev_station",
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("icon.svg")}
+    ],
     "SITE_URL": None,
     "SHOW_HISTORY": True,
     "DASHBOARD_CALLBACK": "config.dashboard.fill",

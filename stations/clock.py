@@ -12,6 +12,8 @@ from .models import Station
 
 TRUSTED_PAST = dt.timedelta(days=7)
 TRUSTED_FUTURE = dt.timedelta(minutes=5)
+LONGEST_OFFLINE = dt.timedelta(days=365)
+"""No station keeps a message for longer: what seems older was stamped before its clock was set."""
 STEP_S = 0.5
 """A smaller improvement of the offset is not worth a write."""
 
@@ -32,9 +34,25 @@ def to_ours(station: Station, at: dt.datetime, received_at: dt.datetime) -> dt.d
     """Translate a moment of the station's clock to ours.
 
     Before anything is known of the clock, a time that may be right is taken as it is (an offline
-    start is replayed with its old time), and an impossible one is replaced by `received_at`.
+    start is replayed with its old time), and an impossible one is replaced by `received_at`. So
+    it is where the known offset makes a time impossible: the clock was set meanwhile.
     """
-    if station.clock_offset_s is not None:
-        return min(at + dt.timedelta(seconds=station.clock_offset_s), received_at)
+    moment = _by_offset(station, at)
+    if moment is not None and moment >= received_at - LONGEST_OFFLINE:
+        return min(moment, received_at)
     is_possible = received_at - TRUSTED_PAST <= at <= received_at + TRUSTED_FUTURE
     return at if is_possible else received_at
+
+
+def shifted(moment: dt.datetime, by: dt.timedelta) -> dt.datetime | None:
+    """Add a difference of clocks; None beyond the calendar: a station may say year 1 or 9999."""
+    try:
+        return moment + by
+    except OverflowError:
+        return None
+
+
+def _by_offset(station: Station, at: dt.datetime) -> dt.datetime | None:
+    if station.clock_offset_s is None:
+        return None
+    return shifted(at, dt.timedelta(seconds=station.clock_offset_s))

@@ -122,7 +122,7 @@ def remove_station(*, station_id: str, by: User, reason: str = "") -> None:
 
     Raises StationNotFound, StationInUse.
     """
-    station = find(station_id, among=Station.objects.select_for_update())
+    station = find(station_id, among=Station.objects.select_for_update(no_key=True))
     audit.record(by, audit.DELETION, station, reason=reason)
     station_pk, fence = station.pk, station.fence
     channel = station.owner.channel if station.owner else ""

@@ -8,8 +8,10 @@ import sys
 import time
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
+from django.db import connection
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 START_TIMEOUT_S = 60
@@ -49,6 +51,11 @@ class ServerProcess:
         return cls(
             database_url=f"sqlite:///{directory / 'kubat.sqlite3'}", directory=directory, **settings
         )
+
+    @classmethod
+    def on_test_database(cls, directory: Path, **settings: Any) -> "ServerProcess":
+        """A server on the database of the test, whose committed rows both then see."""
+        return cls(database_url=url_of_test_database(), directory=directory, **settings)
 
     def __enter__(self) -> "ServerProcess":
         self.start()
@@ -108,6 +115,10 @@ class ServerProcess:
         """End it as an operator would: SIGTERM; return its exit code."""
         return self._signal(signal.SIGTERM, timeout=timeout)
 
+    def interrupt(self, *, timeout: float = 30) -> int:
+        """End it as Ctrl-C would; return its exit code."""
+        return self._signal(signal.SIGINT, timeout=timeout)
+
     def restart(self) -> None:
         """Kill it and start it again on the same port and database."""
         self.kill()
@@ -132,6 +143,16 @@ class ServerProcess:
         if self.process.poll() is None:
             self.process.send_signal(number)
         return self.process.wait(timeout)
+
+
+def url_of_test_database() -> str:
+    """The test's own database as a DATABASE_URL."""
+    database = connection.settings_dict
+    if connection.vendor == "sqlite":
+        return f"sqlite:///{database['NAME']}"
+    user, password = quote(database["USER"]), quote(database["PASSWORD"])
+    place = f"{database['HOST']}:{database['PORT'] or 5432}/{database['NAME']}"
+    return f"postgres://{user}:{password}@{place}"
 
 
 def free_port() -> int:

@@ -64,7 +64,7 @@ class SessionQuerySet(models.QuerySet["ChargingSession"]):
         Raises SessionNotFound.
         """
         try:
-            return self.select_for_update(of=("self",)).get(pk=session_id)
+            return self.select_for_update(of=("self",), no_key=True).get(pk=session_id)
         except self.model.DoesNotExist:
             raise SessionNotFound from None
 

@@ -10,6 +10,7 @@ from billing.energy import Wh
 from billing.money import Minor
 
 from ..models import ChargingSession
+from .bill import price_session
 
 LimitType = ChargingSession.LimitType
 SILENT_AFTER_S = 180
@@ -19,8 +20,8 @@ LOOK_EVERY = dt.timedelta(seconds=10)
 def is_reached(
     session: ChargingSession, *, energy_wh: Wh, total: Minor, soc: Decimal | None, now: dt.datetime
 ) -> bool:
-    """Whether what was delivered reaches the limit; the hold is always a limit too."""
-    if session.hold_minor and total >= session.hold_minor:
+    """Whether what was delivered reaches the limit; the hold, also of nothing, is a limit too."""
+    if total and total >= session.hold_minor:
         return True
     value = session.limit_value
     if value is None:
@@ -34,6 +35,13 @@ def is_reached(
         case LimitType.SOC:
             return soc is not None and soc >= value
     return False
+
+
+def may_reach_limit(session: ChargingSession, at: dt.datetime) -> bool:
+    """Whether the limit may be reached by `at`, at full power since the last reading."""
+    energy_wh = projected_wh(session, at)
+    total = price_session(session, energy_wh=energy_wh, until=at).bill.total
+    return is_reached(session, energy_wh=energy_wh, total=total, soc=None, now=at)
 
 
 def time_limit_at(session: ChargingSession) -> dt.datetime | None:

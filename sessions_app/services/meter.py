@@ -27,13 +27,14 @@ def record(*, station: Station, fact: Metered) -> None:
     if not fact.samples:
         return
     with transaction.atomic():
+        # The station's row before the session's: a start locks them in this order.
+        clock.observe(station, max(s.at for s in fact.samples), fact.received_at)
         session = _find_session(station, fact)
         if session is None:
             _store_unattributed(station, fact)
             return
         samples = [s for s in fact.samples if _is_within(session, s)]
         readings.store(session, samples, received_at=fact.received_at, frame_id=fact.frame_id)
-        clock.observe(station, max(s.at for s in fact.samples), fact.received_at)
         if session.status in RUNNING:
             _run(session, samples, fact)
         elif session.stop_received_at is None and _has_energy(session, samples):
@@ -80,14 +81,12 @@ def _run(session: ChargingSession, samples: list[Sample], fact: Metered) -> None
     registers = [s.register_wh for s in samples if s.register_wh is not None]
     if registers:
         session.meter_last_wh = max(*registers, session.meter_last_wh or Decimal(0))
+        _heard(session, fact)
     session.energy_wh = delivered_wh(session, session.meter_last_wh)
     latest = max((s.at for s in samples), default=fact.received_at)
     until = session_time(session, latest, fact.received_at) or fact.received_at
     total = price_session(session, energy_wh=session.energy_wh, until=until).bill.total
     session.cost_minor = Minor(min(total, session.hold_minor))
-    session.last_reading_at = fact.received_at
-    if session.status == SessionStatus.CHARGING:
-        session.due_at = next_look(session, fact.received_at)
     session.version += 1
     session.save(update_fields=_RUNNING_FIELDS)
     soc = max((s.soc for s in samples if s.soc is not None), default=None)
@@ -96,6 +95,13 @@ def _run(session: ChargingSession, samples: list[Sample], fact: Metered) -> None
     )
     if reached and session.status == SessionStatus.CHARGING:
         begin_stopping(session, by="limit", actor="kubat")
+
+
+def _heard(session: ChargingSession, fact: Metered) -> None:
+    """Note that the register was told; a session of which only the rest is told is silent."""
+    session.last_reading_at = fact.received_at
+    if session.status == SessionStatus.CHARGING:
+        session.due_at = next_look(session, fact.received_at)
 
 
 _RUNNING_FIELDS = [

@@ -39,6 +39,7 @@ class Close(IntEnum):
     SHUTDOWN = 1000
     REPLACED = 4001
     FLOODED = 4008
+    FAILED = 4011
     DATABASE_AWAY = 4013
 
 
@@ -93,8 +94,11 @@ class Connection:
         await self._send_text(text)
 
     async def close(self, why: Close) -> None:
-        """Close the socket; frames that come after this are left to the station's queue."""
-        self._is_deaf = True
+        """Close the socket; frames that come after this are left to the station's queue.
+
+        Not those of a socket that was replaced: a StopTransaction that arrives there counts (P7).
+        """
+        self._is_deaf = self._is_deaf or why is not Close.REPLACED
         if not self._is_closing:
             self._is_closing = True
             logger.info("%s: closing, %s", self.station_id, why.name.lower())
@@ -116,6 +120,9 @@ class Connection:
             await loop
         except DatabaseAway:
             await self.close(Close.DATABASE_AWAY)
+        except Exception:
+            logger.exception("%s: a task of its socket failed", self.station_id)
+            await self.close(Close.FAILED)
 
     async def _read(self, receive: Receive) -> None:
         while True:

@@ -89,7 +89,6 @@ def read(scope: Mapping[str, Any]) -> Handshake:
     )
 
 
-@transaction.atomic
 def admit(handshake: Handshake, process_id: uuid.UUID) -> Admission:
     """Judge a handshake and make its socket the live one (P7). Raises Refused."""
     station = _find_station(handshake.station_id)
@@ -99,11 +98,12 @@ def admit(handshake: Handshake, process_id: uuid.UUID) -> Admission:
     subprotocol = next((name for name in SUBPROTOCOLS if name in handshake.offered), None)
     if subprotocol is None and not station.is_lenient:
         raise Refused(HTTPStatus.BAD_REQUEST)
-    if proven > station.security_profile:  # it rises by use, and only staff lower it
-        Station.objects.filter(pk=station.pk).update(security_profile=proven)
     spoken = subprotocol or SUBPROTOCOLS[0]
-    fence = presence.connect(station_pk=station.pk, process_id=process_id, subprotocol=spoken)
-    calls.cut_off(station_pk=station.pk, fence=fence)
+    with transaction.atomic():  # only here: a refusal must cost no lock
+        if proven > station.security_profile:  # it rises by use, and only staff lower it
+            Station.objects.filter(pk=station.pk).update(security_profile=proven)
+        fence = presence.connect(station_pk=station.pk, process_id=process_id, subprotocol=spoken)
+        calls.cut_off(station_pk=station.pk, fence=fence)
     is_accepted = station.registration == Station.Registration.ACCEPTED
     return Admission(
         station.pk,

@@ -14,6 +14,7 @@ from django.db import InterfaceError, OperationalError, transaction
 
 from sessions_app.services import calls
 from stations import configuration
+from stations.frames import mask
 from stations.models import Command, Station
 
 from . import schemas, wire
@@ -197,7 +198,7 @@ def _record(command: Command, subprotocol: str, answer: Answer) -> None:
     if breach is not None:
         calls.record_refusal(command.pk, configuration.INVALID_RESPONSE, breach.description)
     else:
-        calls.record_answer(command.pk, _storable(answer.payload))
+        calls.record_answer(command.pk, mask(_storable(answer.payload)))
 
 
 def _storable(payload: dict[str, Any]) -> dict[str, Any]:

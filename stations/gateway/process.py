@@ -29,6 +29,7 @@ LEASE_EVERY_S = presence.RENEW_EVERY.total_seconds()
 LOOK_EVERY_S = 2.0
 WRITE_EVERY_S = 0.5
 TOUCH_EVERY_S = 5.0
+ADMIT_S = 5.0
 DRAIN_S = 5.0
 LEAVE_S = 5.0
 
@@ -57,9 +58,10 @@ class Gateway:
         if self._is_stopping:
             raise handshake.Refused(HTTPStatus.SERVICE_UNAVAILABLE)
         try:
-            await self._start()
-            return await in_database(handshake.admit, asked, self.id)
-        except (OperationalError, InterfaceError) as error:
+            async with asyncio.timeout(ADMIT_S):
+                await self._start()
+                return await in_database(handshake.admit, asked, self.id)
+        except (OperationalError, InterfaceError, TimeoutError) as error:
             logger.warning("no handshake while the database is away: %s", error)
             raise handshake.Refused(HTTPStatus.SERVICE_UNAVAILABLE) from error
 

@@ -21,9 +21,13 @@ class Denied(Exception):
 
 
 class MemorySocket:
-    """What BareStation uses of a websockets connection, played by an ASGI application."""
+    """What BareStation uses of a websockets connection, played by an ASGI application.
 
-    def __init__(self, gateway: Gateway, scope: dict[str, Any]) -> None:
+    A half-open one does not answer a close: it goes on until it is closed from its own side.
+    """
+
+    def __init__(self, gateway: Gateway, scope: dict[str, Any], *, is_half_open: bool) -> None:
+        self._is_half_open = is_half_open
         self.close_code: int | None = None
         self.subprotocol: str | None = None
         self._to_server: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
@@ -50,6 +54,7 @@ class MemorySocket:
         """Close from the station's side, and wait until the server has taken note."""
         if not self._closed.is_set():
             self._end(1000)
+        self._to_server.put_nowait({"type": "websocket.disconnect", "code": 1000})
         await self._server
 
     async def wait_closed(self) -> None:
@@ -74,16 +79,24 @@ class MemorySocket:
         self.close_code = code
         self._closed.set()
         self._from_server.put_nowait(None)
-        self._to_server.put_nowait({"type": "websocket.disconnect", "code": code})
+        if not self._is_half_open:
+            self._to_server.put_nowait({"type": "websocket.disconnect", "code": code})
 
 
 class InProcessStation(BareStation):
     """A BareStation whose socket is memory. `client` is the address that it comes from."""
 
     def __init__(
-        self, gateway: Gateway, path: str, *, client: str = "203.0.113.7", **options: Any
+        self,
+        gateway: Gateway,
+        path: str,
+        *,
+        client: str = "203.0.113.7",
+        is_half_open: bool = False,
+        **options: Any,
     ) -> None:
         super().__init__(path, **options)
+        self.is_half_open = is_half_open
         self.gateway = gateway
         self.client = client
 
@@ -100,6 +113,7 @@ class InProcessStation(BareStation):
                 "client": (self.client, 50000),
                 "extensions": {DENIAL: {}},
             },
+            is_half_open=self.is_half_open,
         )
         await socket.open()
         self._socket = socket  # type: ignore[assignment]

@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from sessions_app.models import ChargingSession
 from stations import keys, presence
 from stations.gateway.process import Gateway
 from stations.models import GatewayProcess, Station
@@ -183,6 +184,24 @@ async def test_the_newest_socket_wins_and_the_old_ones_close_changes_nothing(plu
     await new.close()
     row = await Station.objects.select_related("owner").aget(pk=k1.pk)
     assert row.owner is None
+
+
+async def test_a_stop_that_arrives_on_the_old_socket_counts(plug_in, k1):
+    old = await plug_in(is_half_open=True)
+    start = {"connectorId": 1, "idTag": "x", "meterStart": 0, "timestamp": "2026-11-24T06:00:00Z"}
+    started = await old.call("StartTransaction", start)
+    new = await plug_in()
+    assert await old.wait_closed() == 4001
+    stop = {
+        "transactionId": started["transactionId"],
+        "meterStop": 0,
+        "timestamp": "2026-11-24T06:00:01Z",
+    }
+    await old.send_frame([2, "s", "StopTransaction", stop])
+    await old.close()
+    session = await ChargingSession.objects.aget(transaction_id=started["transactionId"])
+    assert session.stop_received_at is not None
+    assert (await new.boot())["status"] == "Accepted"
 
 
 async def test_a_station_that_moves_to_another_process_is_fenced(plug_in, gateway, k1):

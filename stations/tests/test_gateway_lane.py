@@ -3,6 +3,7 @@
 import asyncio
 import datetime as dt
 import time
+from decimal import Decimal
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -159,6 +160,32 @@ async def test_a_start_that_comes_before_the_answer_to_our_remote_start(
     await ended(await Command.objects.aget(action="RemoteStartTransaction"))
     row = await ChargingSession.objects.aget(pk=session.pk)
     assert (row.status, row.transaction_id) == ("charging", started["transactionId"])
+
+
+async def test_nothing_of_our_own_goes_out_shortly_before_a_stop(plug_in, unprovisioned, alice):
+    """An answer that does not come would hold the RemoteStop up; staff are served all the same."""
+    station = await plug_in(answers={"ClearCache": {"status": "Accepted"}})
+    await station.boot()
+    limit = Limit("energy", Decimal(1))
+
+    def begin():
+        request_start(driver=alice, station_id="K-1", connector_id=1, limit=limit, actor=alice)
+
+    await sync_to_async(begin)()
+    asked = await station.expect_call("RemoteStartTransaction")
+    now = timezone.now().isoformat()
+    started = await station.call(
+        "StartTransaction",
+        {"connectorId": 1, "idTag": asked["idTag"], "meterStart": 0, "timestamp": now},
+    )
+    transaction = {"transactionId": started["transactionId"]}
+    values = [{"timestamp": now, "sampledValue": [{"value": "950"}]}]  # 139 Wh in 10 s at 50 kW
+    await station.call("MeterValues", {"connectorId": 1, **transaction, "meterValue": values})
+    own = await ask(unprovisioned, "GetConfiguration", lane=Lane.OWN)
+    assert (await ended(await ask(unprovisioned))).status == "answered"
+    assert (await Command.objects.aget(pk=own.pk)).status == "queued"
+    await station.call("StopTransaction", {**transaction, "meterStop": 960, "timestamp": now})
+    assert (await ended(own)).status == "answered"
 
 
 async def test_a_closed_socket_ends_the_call_at_once(plug_in, unprovisioned):

@@ -243,6 +243,8 @@ async def test_a_key_is_in_no_frame_and_in_no_configuration(plug_in, gateway, ke
         return (await Command.objects.aget(pk=command.pk)).status == "answered"
 
     await until(is_answered)
+    shown = await Command.objects.aget(pk=command.pk)
+    assert shown.response["configurationKey"][0]["value"] == "***"
     row = await Station.objects.aget(pk=keyed.pk)
     assert row.configuration["AuthorizationKey"]["value"] == "***"
 

@@ -5,7 +5,7 @@ from argparse import ArgumentParser
 from contextlib import AbstractContextManager, ExitStack
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
@@ -53,11 +53,7 @@ class Command(BaseCommand):
         self._say("To look around, start it without --once:" if is_once else "Look around:")
         self._show_where_to_look(anyone.base_url, key, server)
         if not is_once:
-            self._say("Ctrl-C ends it.")
-        while not is_once:
-            time.sleep(1)
-            server.check()
-            station.check()
+            self._keep_serving((server, station))
 
     def _prepare(self, people: story.People, children: tuple[Child, ...]) -> None:
         story.wait(
@@ -125,6 +121,13 @@ class Command(BaseCommand):
             ("Log", str(server.log)),
         ):
             self._say(f"  {name:12} {value}")
+
+    def _keep_serving(self, children: tuple[Child, ...]) -> NoReturn:
+        self._say("Ctrl-C ends it.")
+        while True:
+            time.sleep(1)
+            for process in children:
+                process.check()
 
     def _say(self, line: str) -> None:
         self.stdout.write(line)

@@ -43,12 +43,12 @@ class Command(BaseCommand):
             help="with --count a pattern: SIM-{n} (default: %(default)s)",
         )
         where.add_argument("--key", default="", help="the station's key; none: security profile 0")
-        where.add_argument("--count", type=int, default=1, help="how many stations")
-        where.add_argument("--connectors", type=int, default=1, help="how many each has")
+        where.add_argument("--count", type=natural, default=1, help="how many stations")
+        where.add_argument("--connectors", type=natural, default=1, help="how many each has")
         what = parser.add_argument_group("what happens")
         what.add_argument("--scenario", choices=SCENARIOS, default="plain")
         what.add_argument("--tag", default="", help="the card of a start at the station")
-        what.add_argument("--timeout", type=float, help="give up after so many seconds")
+        what.add_argument("--timeout", type=positive, help="give up after so many seconds")
         what.add_argument("--memory", type=Path, help="keep register and queue in this file")
         how = parser.add_argument_group("how it charges")
         for option, default, text in (
@@ -73,7 +73,7 @@ class Command(BaseCommand):
             self.stderr.write(describe(outcome))
         if failures:
             raise CommandError(describe(failures[-1]))
-        self.stdout.write(f"went through: {summary(stations)}")
+        self.stdout.write(f"went through: {told(stations)}")
 
     def _station(self, station_id: str, options: dict[str, Any]) -> SimulatedStation:
         setup = Setup(
@@ -108,7 +108,7 @@ class Command(BaseCommand):
                 stations,
                 SCENARIOS[options["scenario"]],
                 id_tag=options["tag"],
-                timeout_s=options["timeout"],
+                timeout_s=float(options["timeout"]) if options["timeout"] else None,
             )
         finally:
             summaries.cancel()
@@ -117,6 +117,13 @@ class Command(BaseCommand):
         while len(stations) > 1:
             await asyncio.sleep(SUMMARY_EVERY_S)
             self._tell(summary(stations))
+
+
+def natural(text: str) -> int:
+    """Read a whole number above 0, as argparse wants it read."""
+    if not text.isdecimal() or int(text) < 1:
+        raise ArgumentTypeError(f"{text} is not 1 or more")
+    return int(text)
 
 
 def positive(text: str) -> Decimal:
@@ -133,11 +140,9 @@ def positive(text: str) -> Decimal:
 def station_ids(options: dict[str, Any]) -> list[str]:
     """Return the identities; with several stations `{n}` becomes 1, 2, 3, …
 
-    Raises CommandError for numbers that make no sense together.
+    Raises CommandError when one memory would have to do for several.
     """
     pattern, count = options["station_id"], options["count"]
-    if count < 1:
-        raise CommandError("--count is 1 or more")
     if count == 1:
         return [pattern]
     if options["memory"]:
@@ -152,12 +157,14 @@ def describe(outcome: Outcome) -> str:
 
 
 def summary(stations: list[SimulatedStation]) -> str:
-    """Return one line on all stations."""
-    told = [transaction for station in stations for transaction in station.delivered]
-    energy_wh = sum((t.meter_stop_wh or 0) - t.meter_start_wh for t in told)
+    """Return one line on where all stations are."""
     online = sum(station.is_ready for station in stations)
     running = sum(len(station.memory.transactions) for station in stations)
-    return (
-        f"{len(stations)} stations, {online} online, {running} charging, "
-        f"{len(told)} charges told, {energy_wh / 1000:.3f} kWh"
-    )
+    return f"{len(stations)} stations, {online} online, {running} charging; {told(stations)}"
+
+
+def told(stations: list[SimulatedStation]) -> str:
+    """Return what has been charged and confirmed."""
+    charges = [transaction for station in stations for transaction in station.delivered]
+    energy_wh = sum((t.meter_stop_wh or 0) - t.meter_start_wh for t in charges)
+    return f"{len(charges)} charge{'s' * (len(charges) != 1)}, {energy_wh / 1000:.3f} kWh"

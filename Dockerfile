@@ -1,0 +1,14 @@
+FROM python:3.11-slim
+
+ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+WORKDIR /kubat
+
+COPY requirements.txt .
+RUN pip install --no-cache-dir --requirement requirements.txt
+
+COPY . .
+RUN useradd --system --no-create-home kubat
+USER kubat
+
+EXPOSE 8180
+CMD ["python", "manage.py", "serve"]

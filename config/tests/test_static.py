@@ -1,0 +1,16 @@
+"""Static files are served from where they lie: nothing has to be collected."""
+
+import pytest
+
+pytestmark = pytest.mark.django_db
+
+
+def test_the_icon_of_the_pages_is_served(client):
+    response = client.get("/static/icon.svg")
+    assert response.status_code == 200
+    assert response["Content-Type"] == "image/svg+xml"
+    response.close()
+
+
+def test_the_back_office_shows_the_icon(client):
+    assert 'href="/static/icon.svg"' in client.get("/admin/login/").content.decode()
