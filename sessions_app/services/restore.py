@@ -19,6 +19,7 @@ from ..models import ChargingSession, SessionEvent, SessionStatus, TransactionNu
 from .expire import run_due
 from .settle import RESTORED
 
+EVERYTHING = 10**9
 LAST_ID = 2**31 - 1
 """Transaction ids are positive int32 (OCPP-J)."""
 
@@ -46,8 +47,8 @@ def after_restore(now: dt.datetime, *, skip_ids: int) -> Restored:
     session_ids = list(running.values_list("pk", flat=True))
     for session_id in session_ids:
         _mark(session_id, now)
-    while run_due(now):  # what was due long ago: starts that never began, commands to dead sockets
-        pass
+    # what was due long ago: starts that never began, commands to sockets that are gone
+    run_due(now, limit=EVERYTHING)
     return Restored(last_id, len(session_ids))
 
 
