@@ -79,6 +79,24 @@ def test_a_charge_that_ended_after_the_backup_ends_on_its_last_reading(stage, al
     check()
 
 
+def test_it_ends_so_too_at_a_station_that_is_back_and_knows_nothing_of_it(stage, alice):
+    """Silent past its hold at full power, it is stopped; the station refuses, and time ends it."""
+    session = stage.charge(alice, "amount", "500")
+    stage.deliver(session.transaction_id, 2_000)
+    restored()
+    stage.reconnect()
+    much_later = timezone.now() + DAY
+    expire.run_due(much_later)
+    session.refresh_from_db()
+    assert (session.status, session.stop_requested_by) == ("stopping", "limit")
+    stage.answer(stage.take_command(), "Rejected")
+    expire.run_due(much_later)
+    session.refresh_from_db()
+    assert (session.status, session.stop_reason) == ("completed", "stop_timeout")
+    assert session.cost_minor == 2_500
+    check()
+
+
 def test_staff_end_it_on_the_meter_that_they_read(stage, alice, olga):
     session = stage.charge(alice, "amount", "500")
     restored()
