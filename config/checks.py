@@ -18,6 +18,7 @@ from billing.money import to_minor
 POSITIVE = (
     "CSMS_ASSUMED_POWER_KW",
     "CSMS_CALL_TIMEOUT_S",
+    "CSMS_COMMAND_RETENTION_DAYS",
     "CSMS_CONNECTION_TIMEOUT_S",
     "CSMS_DATABASE_WAIT_S",
     "CSMS_FRAME_RETENTION_DAYS",
@@ -29,7 +30,9 @@ POSITIVE = (
     "CSMS_OSMP_MAX",
     "CSMS_OSMP_MIN",
     "CSMS_PAYMENT_LIFETIME_S",
+    "CSMS_OUTBOX_RETENTION_DAYS",
     "CSMS_RFID_HOLD",
+    "CSMS_STATUS_RETENTION_DAYS",
     "CSMS_STOP_TIMEOUT_S",
     "CSMS_TOKEN_DAYS",
 )
@@ -89,6 +92,8 @@ def _check_fiscal() -> Iterator[CheckMessage]:
 
 
 def _check_place() -> Iterator[CheckMessage]:
+    if not 0 <= settings.CSMS_RECONCILE_HOUR <= 23:
+        yield Error("CSMS_RECONCILE_HOUR is an hour from 0 to 23.", id="kubat.E020")
     if settings.CSMS_TIME_ZONE not in zoneinfo.available_timezones():
         yield Error("CSMS_TIME_ZONE is a name like Asia/Bishkek.", id="kubat.E007")
     if settings.CSMS_PHONE_REGION not in phonenumbers.SUPPORTED_REGIONS:

@@ -39,6 +39,7 @@ GROUPS = (
             ("billing.account", "account_balance_wallet"),
             ("billing.transfer", "swap_horiz"),
             ("billing.receipt", "receipt"),
+            ("sessions_app.reconcilerun", "fact_check"),
         ),
     ),
     (

@@ -1,6 +1,7 @@
 from .id_tag import IdTag
 from .orphan import Orphan
 from .reading import Reading
+from .reconcile_run import ReconcileRun
 from .session import ChargingSession, SessionEvent, SessionStatus, TransactionNumber
 
 __all__ = [
@@ -8,6 +9,7 @@ __all__ = [
     "IdTag",
     "Orphan",
     "Reading",
+    "ReconcileRun",
     "SessionEvent",
     "SessionStatus",
     "TransactionNumber",

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from .accounts import check_accounts
 from .bills import check_bill, check_paid
 from .cases import Case, load_cases
+from .days import check_days
 from .finding import Finding
 from .holds import check_hold, check_hold_amount, check_references, check_within_hold
 from .payments import check_payments
@@ -49,6 +50,7 @@ def repair(findings: Iterable[Finding]) -> list[Finding]:
 
 def _find(now: dt.datetime) -> Iterator[Finding]:
     yield from check_accounts()
+    yield from check_days()
     yield from check_references()
     yield from check_numbers()
     yield from check_credited()

@@ -15,6 +15,7 @@ session, command, accounts by id), checks, changes, and leaves its effects to th
     calls.*               our calls to a station          the gateway's command lane
     resume.resume         a station is back               its handshake
     expire.run_due        time has passed                 the worker
+    restore.after_restore the database is a backup        manage after_restore
 
 The rest is what these share: holds, books, bill, ending, limits, plausible, readings, receipts,
 settle, stopping, orphans.

@@ -58,7 +58,8 @@ class Sale:
         if limit.type == LimitType.AMOUNT:
             return to_minor(value)
         if limit.type == LimitType.ENERGY:
-            return self._ceiling(energy_wh=to_wh(value))
+            cost = self._ceiling(energy_wh=to_wh(value))
+            return cost if cost or self.is_free else None  # free energy, and paid parking
         if limit.type == LimitType.TIME:
             return self._ceiling(duration=dt.timedelta(minutes=int(value)))
         return Minor(0) if self.is_free else None

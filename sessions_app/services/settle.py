@@ -19,6 +19,8 @@ from .receipts import document
 
 STOP_IGNORED, REVIEW = "stop_ignored", "review"
 """Kinds of alerts; a session has at most one open alert of each."""
+RESTORED = "restored"
+"""Alert and flag of a session that ran when the backup was made which was restored since."""
 
 OFFLINE, UNFUNDED = "offline", "unfunded"
 """Flags of a start that was replayed: with money to hold for it, and without."""

@@ -1,5 +1,6 @@
 """Every page of every model in the back office: open to olga, and to nobody without the right."""
 
+import datetime as dt
 from urllib.parse import urlencode
 
 import pytest
@@ -29,7 +30,7 @@ from billing.money import Minor
 from billing.payments.returns import request_refund
 from config.models import WorkerProcess
 from conftest import PASSWORD
-from sessions_app.models import ChargingSession, Orphan, Reading, SessionEvent
+from sessions_app.models import ChargingSession, Orphan, Reading, ReconcileRun, SessionEvent
 from sessions_app.tags import add_tag
 from stations.models import Command, Connector, ConnectorStatus, Frame, Site, Station
 
@@ -71,6 +72,7 @@ def world(stage, alice, olga):
     LogEntry.objects.log_actions(olga.pk, [station], CHANGE, change_message="named")
     WorkerProcess.objects.create(host="test")
     make_payments(alice, olga)
+    ReconcileRun.objects.create(day=dt.date(2026, 11, 24), time_zone="Asia/Bishkek")
     return session
 
 

@@ -367,7 +367,8 @@ def test_a_free_charge_by_tag_needs_no_money(stage, bob, tariff):
 def test_free_energy_with_paid_parking_is_not_free(stage, alice, bob, tariff):
     reprice(tariff, price_per_kwh=None, elements=priced(("PARKING_TIME", "60.00")))
     assert stage.ask(bob, "full").error_code == "insufficient_funds"
-    assert stage.ask(alice, "full").hold_minor == 100_000
+    assert stage.ask(alice, "energy", "10", max_amount="30").hold_minor == 3_000
+    assert stage.ask(alice, "full", connector_id=2).hold_minor == 97_000
 
 
 def test_an_offline_start_without_money_that_still_runs_is_stopped(stage, bob):
