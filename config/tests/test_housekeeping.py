@@ -78,9 +78,7 @@ def worker_row(station, at):
 
 def webhook(station, at):
     rows = apps.get_model("billing.PaymentWebhook").objects
-    return rows.create(
-        provider="p", digest=str(at), body="{}", outcome="unverified", received_at=at
-    )
+    return rows.create(provider="p", digest=str(at), body=b"", outcome="unverified", received_at=at)
 
 
 MAKERS = {
