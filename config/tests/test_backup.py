@@ -5,7 +5,6 @@ database has never heard of.
 """
 
 import contextlib
-import json
 import os
 import shutil
 import sqlite3
@@ -23,12 +22,10 @@ import pytest
 from billing.energy import to_wh
 from billing.money import to_minor
 from config.tests.server import ServerProcess
+from config.tests.town import MODELS, SETTINGS, Town
 from conftest import IS_CI, POSTGRES
-from stations.tests.test_simulator_server import KEY, PASSWORD, House
 
 pytestmark = pytest.mark.e2e
-SETTINGS = {"DJANGO_SUPERUSER_PASSWORD": PASSWORD, "CSMS_PROVISION": "false"}
-WITHIN_S = 120
 
 
 class SqliteKeeper:
@@ -99,88 +96,22 @@ def keeper(request, tmp_path):
             yield keeper
 
 
-class Town(House):
-    """The house with a second station, both played by processes that reconnect by themselves."""
-
-    def __init__(self, server, directory, processes):
-        super().__init__(server)
-        self.directory = directory
-        self.post(self.staff, "/ocpp/stations", {"station_id": "S-2", "connectors": 2, "key": KEY})
-        for name, connectors in (("S-1", 1), ("S-2", 2)):
-            arguments = (f"--station-id={name}", f"--key={KEY}", f"--connectors={connectors}")
-            slowly = ("--speed=6", "--interval=1", "--timeout=900", "--scenario=stay")
-            memory = f"--memory={directory / name}"
-            process = processes.enter_context(self.simulate(*arguments, *slowly, memory))
-            processes.callback(process.kill)
-
-    def wait(self, is_so):
-        deadline = time.monotonic() + WITHIN_S
-        while not is_so():
-            assert time.monotonic() < deadline, self.story()
-            time.sleep(0.5)
-
-    def story(self):
-        """What there is to see when a wait was in vain."""
-        sessions = self.get(self.staff, "/ocpp/sessions")["results"]
-        return f"{self.server.log}\n{json.dumps(sessions, indent=1)}\n{self.ask(EVENTS)}"
-
-    def is_free(self, station_id, connector_id=1):
-        station = self.get(self.staff, f"/ocpp/stations/{station_id}")
-        status = {row["connector_id"]: row["status"] for row in station["connectors"]}
-        return station["online"] and status.get(connector_id) == "Available"
-
-    def begin(self, station_id, connector_id=1):
-        """Start a charge that would last for minutes, and wait until energy flows."""
-        self.wait(lambda: self.is_free(station_id, connector_id))
-        place = {"station_id": station_id, "connector_id": connector_id}
-        session = self.start_charge(**place, limit_type="amount", limit_value="400")
-        self.wait(lambda: self.energy_of(session) > 0)
-        return self.look(session)
-
-    def look(self, session):
-        return self.get(self.staff, f"/ocpp/sessions/{session['id']}")
-
-    def energy_of(self, session):
-        return Decimal(self.look(session)["energy_kwh"])
-
-    def finish(self, session):
-        self.post(self.alice, "/ocpp/stop_charge", {"session_id": session["id"]})
-        self.wait(lambda: self.look(session)["status"] == "completed")
-        return self.look(session)
-
-    def register_wh(self, station_id, connector_id=1):
-        """What the meter shows: whole watt-hours."""
-        memory = json.loads((self.directory / station_id).read_text())
-        return int(Decimal(memory["registers_wh"][str(connector_id)]))
-
-    def ask(self, code):
-        """Ask the database itself."""
-        said = self.server.manage("shell", "-v0", "-c", f"print({code})")
-        return said.strip()
-
-
 @pytest.fixture
 def town(keeper, tmp_path):
     with contextlib.ExitStack() as processes:
         yield Town(keeper.server, tmp_path, processes)
 
 
-MODELS = "__import__('sessions_app.models').models"
 ORPHANS = f"sorted({MODELS}.Orphan.objects.values_list('kind'))"
-EVENTS = f"list({MODELS}.SessionEvent.objects.values_list('at', 'to_status', 'kind', 'detail'))"
 
 
 def test_a_backup_goes_on_where_the_charges_are(keeper, town):
     known = town.begin("S-1")
     keeper.back_up()
     unknown = town.begin("S-2")
-    town.post(
-        town.staff,
-        "/billing/topups",
-        {"amount": "50", "provider": "manual", "user_id": town.user_id},
-    )
-    town.wait(lambda: town.energy_of(known) > Decimal(known["energy_kwh"]) + Decimal("0.2"))
-    at_crash = town.energy_of(known)
+    town.top_up("50")
+    town.wait(lambda: town.energy_kwh(known) > Decimal(known["energy_kwh"]) + Decimal("0.2"))
+    at_crash = town.energy_kwh(known)
 
     keeper.server.kill()
     keeper.restore()
@@ -189,14 +120,16 @@ def test_a_backup_goes_on_where_the_charges_are(keeper, town):
     keeper.server.manage("reconcile")
     keeper.server.start()
 
-    town.wait(lambda: town.energy_of(known) > at_crash)
+    town.wait(lambda: town.energy_kwh(known) > at_crash)
     ended = town.finish(known)
     assert_billed_by_meter(ended, town.register_wh("S-1"))
     fresh = town.begin("S-2", connector_id=2)
     assert fresh["transaction_id"] > 1_000_000 > unknown["transaction_id"]
-    stop = {"action": "RemoteStopTransaction"}
-    stop["payload"] = {"transactionId": unknown["transaction_id"]}
-    town.post(town.staff, "/ocpp/stations/S-2/commands", stop)
+    town.staff.post(
+        "/ocpp/stations/S-2/commands",
+        action="RemoteStopTransaction",
+        payload={"transactionId": unknown["transaction_id"]},
+    )
     town.wait(lambda: town.is_free("S-2"))
     town.wait(lambda: "stop" in town.ask(ORPHANS))
     assert town.ask(ORPHANS) == "[('readings',), ('stop',)]"
@@ -204,7 +137,7 @@ def test_a_backup_goes_on_where_the_charges_are(keeper, town):
     last = town.finish(fresh)
     assert_billed_by_meter(last, town.register_wh("S-2", 2))
 
-    balance = town.get(town.alice, "/billing/balance")
+    balance = town.alice.get("/billing/balance")
     paid = Decimal(ended["cost"]) + Decimal(last["cost"])
     assert Decimal(balance["balance"]) == 1000 - paid, "the top-up of 50 is lost with the crash"
     assert balance["held"] == "0.00"

@@ -86,6 +86,21 @@ def test_a_seldom_job_does_not_run_at_each_beat():
     assert len(seldom) == 1
 
 
+def test_a_long_job_holds_up_no_other_and_is_not_begun_twice():
+    reached, may_end, begun = threading.Event(), threading.Event(), []
+
+    def take_long(now):
+        begun.append(now)
+        assert may_end.wait(SOON_S)
+
+    long = Job("long", take_long, is_long=True)
+    try:
+        run_until(reached, long, Job("short", times(5, reached)))
+    finally:
+        may_end.set()
+    assert len(begun) == 1
+
+
 def test_a_worker_is_seen_while_it_runs_and_gone_when_it_ends():
     reached, seen = threading.Event(), []
 
