@@ -163,5 +163,11 @@ def _stop_refused(session: ChargingSession) -> None:
         session.move_to(_S.CHARGING, actor="station", answer="Rejected")
 
 
+def _was_stop_accepted(session: ChargingSession) -> bool:
+    return Command.objects.filter(
+        reference=session.reference, action=STOP_ACTION, response__status="Accepted"
+    ).exists()
+
+
 def _error_code(command: Command) -> str:
     return str((command.error or {}).get("code", ""))

@@ -457,6 +457,20 @@ def test_a_drivers_stop_that_is_refused_leaves_the_session_charging(stage, alice
     assert session.status == "charging"
 
 
+def test_a_repeated_stop_that_is_refused_does_not_undo_an_accepted_one(stage, alice):
+    session = stage.charge(alice)
+    stage.stop(session, alice)
+    stage.answer(stage.take_command())
+    session.refresh_from_db()
+    expire.run_due(session.due_at)
+    stage.answer(stage.take_command(), "Rejected")
+    session.refresh_from_db()
+    assert session.status == "stopping"
+    stage.end(session.transaction_id)
+    session.refresh_from_db()
+    assert session.stop_reason == "driver"
+
+
 def test_a_limits_stop_that_is_refused_is_sent_again(stage, alice):
     session = stage.charge(alice, "energy", "1")
     stage.deliver(session.transaction_id, 1_000)
