@@ -156,7 +156,13 @@ def _stop_resolved(session: ChargingSession, command: Command, *, is_accepted: b
 
 
 def _stop_refused(session: ChargingSession) -> None:
-    """A driver's stop that the station refused leaves the session running; a limit's goes on."""
+    """A driver's stop that the station refused leaves the session running; a limit's goes on.
+
+    A station that accepted an earlier one refuses its repeat: it has ended the transaction, and
+    its StopTransaction is on the way.
+    """
+    if _was_stop_accepted(session):
+        return
     if session.stop_requested_by in ("driver", "staff"):
         session.stop_requested_by, session.stop_requested_at = "", None
         session.save(update_fields=["stop_requested_by", "stop_requested_at"])
