@@ -22,7 +22,7 @@ from billing.api.idempotency import purge_idempotent_requests
 from billing.auth import purge_tokens
 from billing.payments.polling import poll_due
 from billing.payments.webhooks import purge_unverified
-from sessions_app.services import expire
+from sessions_app.services import expire, guest
 
 from . import housekeeping, notices
 from .models import WorkerProcess
@@ -47,6 +47,7 @@ class Job:
 
 JOBS = (
     Job("time", expire.run_due),
+    Job("guests", guest.run_due),
     Job("outbox", lambda now: outbox.deliver_due(notices.DELIVERIES)),
     Job("payments", poll_due),
     Job("old webhooks", purge_unverified, every_s=600),
