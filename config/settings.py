@@ -220,6 +220,8 @@ SPECTACULAR_SETTINGS = {
         "ConnectorStatus": "stations.models.station.Connector.Status",
         "Registration": "stations.models.station.Station.Registration",
         "TopUpStatus": "billing.models.payment.Payment.Status",
+        "GuestChargeStatus": "sessions_app.models.guest.GuestCharge.State",
+        "RefundStatus": "sessions_app.api.guest.RefundStatus",
         "TransferKind": "billing.models.account.Transfer.Kind",
         "TransferCode": "billing.models.account.Transfer.Code",
     },

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.db.models import TextChoices
 from django.urls import reverse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
@@ -45,8 +46,18 @@ class GuestChargeRequest(serializers.Serializer[Any]):
     provider = serializers.ChoiceField(list(PROVIDERS))
 
 
+class RefundStatus(TextChoices):
+    NONE = "none"
+    PENDING = "pending"
+    DONE = "done"
+    FAILED = "failed"
+    TO_BE_PAID_OUT = "to_be_paid_out"
+
+
 class RefundSerializer(serializers.Serializer[GuestCharge]):
-    status = serializers.ChoiceField(["none", "pending", "done", "failed", "to_be_paid_out"])
+    """What goes back of the payment."""
+
+    status = serializers.ChoiceField(RefundStatus.choices)
     amount = serializers.CharField()
 
 
@@ -75,11 +86,11 @@ class GuestChargeSerializer(serializers.Serializer[GuestCharge]):
     @extend_schema_field(RefundSerializer)
     def get_refund(self, charge: GuestCharge) -> dict[str, str]:
         if charge.is_pay_out:
-            return _refund("to_be_paid_out", charge.user.account.balance_minor)
+            return _refund(RefundStatus.TO_BE_PAID_OUT, charge.user.account.balance_minor)
         returns = charge.payment.returns.filter(kind=PaymentReturn.Kind.REFUND)
         rows = list(returns.order_by("-created_at"))
         if not rows:
-            return _refund("none", 0)
+            return _refund(RefundStatus.NONE, 0)
         same = [row for row in rows if row.status == rows[0].status]
         return _refund(rows[0].status, sum(row.amount_minor for row in same))
 

@@ -16,9 +16,11 @@ from knox.models import AuthToken
 
 from billing.admin.base import DiaryAdmin
 from billing.models import IdempotentRequest, User
+from billing.money import Minor
 from config.models import WorkerProcess
 from conftest import PASSWORD
 from sessions_app.models import ChargingSession, Orphan, Reading, SessionEvent
+from sessions_app.services import guest
 from sessions_app.tags import add_tag
 from stations.models import Command, Connector, ConnectorStatus, Frame, Site, Station
 
@@ -58,6 +60,9 @@ def world(stage, alice, olga):
     IdempotentRequest.objects.create(user=alice, path="/ocpp/start_charge", key="k")
     LogEntry.objects.log_actions(olga.pk, [station], CHANGE, change_message="named")
     WorkerProcess.objects.create(host="test")
+    guest.open_charge(
+        station_id="K-1", connector_id=2, amount=Minor(20_000), provider="manual", seller=olga
+    )
     return session
 
 
