@@ -1,7 +1,7 @@
 """The shared cast: alice (funded driver), bob (empty wallet), olga (operator), one station.
 
 Tests marked `postgres` or `redis` need that server; without it they are skipped, or, where `CI`
-is set, fail.
+is set, fail. Tests marked `on_postgres` run where the tests' own database is PostgreSQL.
 """
 
 import contextlib
@@ -44,6 +44,14 @@ def has_redis():
 
 
 SERVERS = {"postgres": (POSTGRES, has_postgres), "redis": (REDIS, has_redis)}
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leave out, rather than skip, what has no meaning on this database."""
+    if settings.IS_SQLITE:
+        out = [item for item in items if item.get_closest_marker("on_postgres")]
+        items[:] = [item for item in items if item not in out]
+        config.hook.pytest_deselected(items=out)
 
 
 def pytest_runtest_setup(item):

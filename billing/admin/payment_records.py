@@ -2,6 +2,7 @@
 
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
+from unfold.contrib.filters.admin import FieldTextFilter
 
 from ..models import PaymentWebhook, SandboxPayment, TerminalPayment
 from .base import DiaryAdmin, ReadOnlyAdmin
@@ -12,7 +13,12 @@ from .filters import MomentFilter
 @admin.register(PaymentWebhook)
 class PaymentWebhookAdmin(DiaryAdmin):
     list_display = ("received_at", "provider", "outcome", "is_verified", "count", "payment")
-    list_filter = ("outcome", "is_verified", "provider", ("received_at", MomentFilter))
+    list_filter = (
+        "outcome",
+        "is_verified",
+        ("provider", FieldTextFilter),
+        ("received_at", MomentFilter),
+    )
     list_select_related = ("payment",)
     search_fields = ("id", "payment__id", "address")
     fields = readonly_fields = (
@@ -46,7 +52,7 @@ class TerminalPaymentAdmin(ReadOnlyAdmin):
         "result",
         "payment",
     )
-    list_filter = ("terminal", "result", ("txn_at", MomentFilter))
+    list_filter = (("terminal", FieldTextFilter), "result", ("txn_at", MomentFilter))
     list_select_related = ("payment",)
     search_fields = ("txn_id", "account", "payment__id")
     fields = readonly_fields = ("id", *list_display, "created_at")

@@ -97,7 +97,7 @@ class FreedomPay:
 
 
 class _UnknownPayment(ProviderRefused):
-    pass
+    code = "provider_unknown_payment"
 
 
 def _identity(payment: Payment) -> dict[str, str]:

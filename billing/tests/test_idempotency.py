@@ -223,7 +223,7 @@ def test_ten_at_once_have_one_effect(alice):
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.many_writers
+@pytest.mark.on_postgres
 def test_while_the_first_runs_a_repeat_is_409_and_another_body_422(alice):
     first, second = signed_in(alice), signed_in(alice)
 
@@ -241,7 +241,7 @@ def test_while_the_first_runs_a_repeat_is_409_and_another_body_422(alice):
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.many_writers
+@pytest.mark.on_postgres
 def test_of_a_slow_request_and_the_one_that_took_over_only_the_second_counts(alice):
     slow, second = signed_in(alice), signed_in(alice)
     aged = threading.Event()

@@ -82,7 +82,7 @@ def test_an_account_that_ten_need_first_is_made_once(bob):
     assert len({account.pk for account in houses}) == 1
 
 
-@pytest.mark.many_writers
+@pytest.mark.on_postgres
 def test_a_hold_does_not_wait_for_a_settlement(alice):
     """A hold refers to sales. Were it to wait for a settlement that has locked sales and waits
     for alice's account in its turn, the two would wait for each other.

@@ -12,7 +12,7 @@ import pytest_asyncio
 import websockets
 from asgiref.sync import sync_to_async
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
-from django.db import connection, connections
+from django.db import connections
 
 from config.server import KubatServer
 from config.tests.cable import Cable
@@ -233,11 +233,9 @@ async def test_kill_9_in_mid_charge_costs_nothing(server, station, client_of_ali
     await asyncio.to_thread(server.manage, "reconcile")
 
 
-@pytest.mark.postgres
+@pytest.mark.on_postgres
 async def test_a_database_that_is_away_costs_no_message(transactional_db, station, tmp_path):
     """Heartbeats are answered, the others wait, and then the socket closes; never a CALLERROR."""
-    if connection.vendor != "postgresql":
-        pytest.skip("runs where the tests run on PostgreSQL")
     url = url_of_test_database()
     async with Cable.to_postgres(url) as cable:
         settings = {"CSMS_DATABASE_WAIT_S": 4}

@@ -15,8 +15,16 @@ from django.utils import timezone
 from knox.models import AuthToken
 
 from billing.admin.base import DiaryAdmin
-from billing.models import IdempotentRequest, User
+from billing.models import (
+    IdempotentRequest,
+    Payment,
+    PaymentWebhook,
+    SandboxPayment,
+    TerminalPayment,
+    User,
+)
 from billing.money import Minor
+from billing.payments.returns import request_refund
 from config.models import WorkerProcess
 from conftest import PASSWORD
 from sessions_app.models import ChargingSession, Orphan, Reading, SessionEvent
@@ -63,7 +71,19 @@ def world(stage, alice, olga):
     guest.open_charge(
         station_id="K-1", connector_id=2, amount=Minor(20_000), provider="manual", seller=olga
     )
+    make_payments(alice, olga)
     return session
+
+
+def make_payments(driver, staff):
+    """A refund, a terminal's payment, and what the sandbox and its webhook left."""
+    payment = Payment.objects.filter(user=driver).first()
+    request_refund(payment_id=payment.pk, amount=Minor(1), reason="test", made_by=staff)
+    SandboxPayment.objects.create(payment=payment, amount_minor=1)
+    PaymentWebhook.objects.create(provider="sandbox", digest="1", body=b"{}", payment=payment)
+    TerminalPayment.objects.create(
+        terminal="pay24", txn_id="1", amount_minor=1, result=5, txn_at=timezone.now()
+    )
 
 
 @pytest.fixture
