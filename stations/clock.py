@@ -12,6 +12,8 @@ from .models import Station
 
 TRUSTED_PAST = dt.timedelta(days=7)
 TRUSTED_FUTURE = dt.timedelta(minutes=5)
+LONGEST_OFFLINE = dt.timedelta(days=365)
+"""No station keeps a message for longer: what seems older was stamped before its clock was set."""
 STEP_S = 0.5
 """A smaller improvement of the offset is not worth a write."""
 
@@ -32,14 +34,37 @@ def to_ours(station: Station, at: dt.datetime, received_at: dt.datetime) -> dt.d
     """Translate a moment of the station's clock to ours.
 
     Before anything is known of the clock, a time that may be right is taken as it is (an offline
-    start is replayed with its old time), and an impossible one is replaced by `received_at`.
+    start is replayed with its old time), and an impossible one is replaced by `received_at`. So
+    it is where the known offset makes a time impossible: the clock was set meanwhile.
     """
-    if station.clock_offset_s is not None:
-        return min(at + dt.timedelta(seconds=station.clock_offset_s), received_at)
-    return at if is_known(station, at, received_at) else received_at
+    if _is_told_by_offset(station, at, received_at):
+        return min(_by_offset(station, at) or received_at, received_at)
+    return at if _is_possible(at, received_at) else received_at
 
 
 def is_known(station: Station, at: dt.datetime, received_at: dt.datetime) -> bool:
     """Whether `to_ours` can tell a moment; if not, it was at `received_at` or before."""
-    is_possible = received_at - TRUSTED_PAST <= at <= received_at + TRUSTED_FUTURE
-    return station.clock_offset_s is not None or is_possible
+    return _is_told_by_offset(station, at, received_at) or _is_possible(at, received_at)
+
+
+def shifted(moment: dt.datetime, by: dt.timedelta) -> dt.datetime | None:
+    """Add a difference of clocks; None beyond the calendar: a station may say year 1 or 9999."""
+    try:
+        return moment + by
+    except OverflowError:
+        return None
+
+
+def _is_told_by_offset(station: Station, at: dt.datetime, received_at: dt.datetime) -> bool:
+    moment = _by_offset(station, at)
+    return moment is not None and moment >= received_at - LONGEST_OFFLINE
+
+
+def _is_possible(at: dt.datetime, received_at: dt.datetime) -> bool:
+    return received_at - TRUSTED_PAST <= at <= received_at + TRUSTED_FUTURE
+
+
+def _by_offset(station: Station, at: dt.datetime) -> dt.datetime | None:
+    if station.clock_offset_s is None:
+        return None
+    return shifted(at, dt.timedelta(seconds=station.clock_offset_s))

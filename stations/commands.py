@@ -80,10 +80,16 @@ def _is_outstanding(station_pk: int) -> bool:
     return Command.objects.filter(station_id=station_pk, status=Status.SENT).exists()
 
 
-def mark_sent(command: Command, fence: int) -> None:
-    """Record that a queued command goes out over the socket with this fence."""
-    command.status, command.sent_at, command.fence = Status.SENT, timezone.now(), fence
-    command.save(update_fields=["status", "sent_at", "fence"])
+def mark_sent(command: Command, fence: int) -> bool:
+    """Record that a queued command goes out over the socket with this fence.
+
+    False when it has ended since it was read: then it must not go out.
+    """
+    queued = Command.objects.filter(pk=command.pk, status=Status.QUEUED)
+    if not queued.update(status=Status.SENT, sent_at=timezone.now(), fence=fence):
+        return False
+    command.refresh_from_db(fields=["status", "sent_at", "fence"])
+    return True
 
 
 def resolve(

@@ -15,6 +15,7 @@ from stations.tests.bare_station import BareStation
 pytestmark = [pytest.mark.e2e, pytest.mark.postgres]
 
 PROMPT_S = 1.0
+RINGS = 10
 ANSWERS = {"ClearCache": {"status": "Accepted"}}
 
 
@@ -67,19 +68,48 @@ class Olga:
     async def is_online(self):
         return (await self.client.get("/ocpp/stations/K-1")).json()["online"]
 
-    async def command(self):
-        """Ask for a ClearCache; return how long its answer took."""
-        began = time.monotonic()
+    async def see_offline(self):
+        """Wait until the closed socket has been noted, which is well before a lease runs out."""
+        async with asyncio.timeout(8):
+            while await self.is_online():
+                await asyncio.sleep(0.05)
+
+    async def ask(self):
+        """Ask for a ClearCache; return the address of its row."""
         body = {"action": "ClearCache", "payload": {}}
         answer = await self.client.post("/ocpp/stations/K-1/commands", json=body)
         assert answer.status_code == 202, answer.text
-        async with asyncio.timeout(20):
+        return f"/ocpp/commands/{answer.json()['id']}"
+
+    async def see_answer(self, address):
+        async with asyncio.timeout(30):
             while True:
-                row = (await self.client.get(f"/ocpp/commands/{answer.json()['id']}")).json()
+                row = (await self.client.get(address)).json()
                 if row["status"] not in ("queued", "sent"):
                     assert (row["status"], row["response"]) == ("answered", ANSWERS["ClearCache"])
-                    return time.monotonic() - began
-                await asyncio.sleep(0.02)
+                    return
+                await asyncio.sleep(0.05)
+
+    async def command(self):
+        """Ask for a ClearCache and see its answer."""
+        await self.see_answer(await self.ask())
+
+
+async def ring_s(olga, station):
+    """How long a command takes from its row to the station."""
+    number = len(station.calls) + 1
+    address = await olga.ask()
+    began = time.monotonic()
+    await station.expect_call("ClearCache", count=number)
+    took = time.monotonic() - began
+    await olga.see_answer(address)
+    return took
+
+
+async def is_rung(olga, station):
+    """Whether it is the bell that brings commands: the look at the rows comes every 2 s only."""
+    times = sorted([await ring_s(olga, station) for _ in range(RINGS)])
+    return times[-3] < PROMPT_S  # a busy machine may be late now and then
 
 
 @pytest.mark.redis
@@ -90,10 +120,8 @@ async def test_a_command_at_one_reaches_the_socket_at_the_other(servers):
         async with BareStation(one.ws_url("K-1"), answers=ANSWERS) as station:
             await station.boot()
             assert await olga.is_online()
-            # the look at the rows comes every 2 s: so many prompt answers are the bell's
-            for _ in range(6):
-                assert await olga.command() < PROMPT_S
-        assert not await olga.is_online()
+            assert await is_rung(olga, station)
+        await olga.see_offline()
 
 
 @pytest.mark.redis
@@ -127,7 +155,7 @@ async def test_a_station_whose_process_was_killed_comes_to_the_other(servers):
         async with BareStation(other.ws_url("K-1"), answers=ANSWERS) as new:
             await new.boot()
             await olga.command()
-        assert not await olga.is_online()
+        await olga.see_offline()
 
 
 @contextmanager
@@ -162,12 +190,11 @@ async def test_a_redis_restart_closes_no_socket_and_loses_no_command(postgres_ur
             async with BareStation(one.ws_url("K-1"), answers=ANSWERS) as station:
                 await station.boot()
                 await asyncio.sleep(7)
-                assert await olga.command() < PROMPT_S
+                assert await is_rung(olga, station)
                 await asyncio.to_thread(first.__exit__, None, None, None)
                 await olga.command()
                 with own_redis(port):
                     await asyncio.sleep(5)
-                    for _ in range(6):
-                        assert await olga.command() < PROMPT_S
+                    assert await is_rung(olga, station)
                     assert set(await station.call("Heartbeat", {})) == {"currentTime"}
-                    assert len(station.calls) == 8
+                    assert len(station.calls) == 2 * RINGS + 1

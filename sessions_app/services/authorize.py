@@ -5,14 +5,17 @@ from dataclasses import dataclass
 from typing import Literal
 
 from django.conf import settings
+from django.utils import timezone
 
 from billing import ledger
 from billing.models import User
 from billing.money import to_minor
 from stations.models import Station
+from stations.tariffs import tariff_for
 
 from ..models import ChargingSession, IdTag
 from ..models.session import OPEN
+from .holds import Sale
 
 TagStatus = Literal["Accepted", "Blocked", "Expired", "Invalid", "ConcurrentTx"]
 
@@ -86,5 +89,14 @@ def find_tag(id_tag: str) -> IdTag | None:
 
 
 def _can_pay(driver: User, station: Station) -> bool:
+    if not station.enabled:
+        return False
     available = ledger.account_of(driver).available_minor
-    return station.enabled and available >= to_minor(settings.CSMS_MIN_HOLD)
+    return available >= to_minor(settings.CSMS_MIN_HOLD) or _is_free(station)
+
+
+def _is_free(station: Station) -> bool:
+    """Whether the station gives away what it sells; at which connector is not known yet."""
+    now = timezone.now()
+    tariff = tariff_for(station, None, now)
+    return tariff is not None and Sale.at(station, tariff.to_terms(), now).is_free

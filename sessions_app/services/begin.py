@@ -8,7 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from billing.errors import InsufficientFunds
-from billing.models import User
+from billing.models import Tariff, User
 from billing.money import Minor
 from stations import clock
 from stations.models import Station
@@ -29,7 +29,7 @@ from .authorize import (
     storable,
 )
 from .books import lock_accounts
-from .holds import available_of, size_tag_hold, take_hold
+from .holds import Sale, available_of, size_tag_hold, take_hold
 from .limits import next_look
 from .plausible import CLOCK_UNKNOWN
 from .readings import store
@@ -58,12 +58,12 @@ def begin(*, station: Station, fact: Started) -> StartVerdict:
         repeated = _find_repeated(station, fact)
         if repeated:
             return _verdict_of(repeated)
-        session, tag = _find_asked(station, fact), find_tag(fact.id_tag)
-        _free_connector(station, fact, keep=session, newcomer=tag.user if tag else None)
         started_at = clock.to_ours(station, fact.at, fact.received_at)
         is_known = clock.is_known(station, fact.at, fact.received_at)
         clock.observe(station, fact.at, fact.received_at)
-        if session and started_at <= session.requested_at + OWN_TAG_LIFE:
+        session, tag = _find_asked(station, fact, started_at), find_tag(fact.id_tag)
+        _free_connector(station, fact, keep=session, newcomer=tag.user if tag else None)
+        if session:
             _begin_asked(session, fact, started_at)
         else:
             session = _begin_by_tag(station, fact, tag, started_at)
@@ -88,10 +88,10 @@ def _find_repeated(station: Station, fact: Started) -> ChargingSession | None:
     )
 
 
-def _find_asked(station: Station, fact: Started) -> ChargingSession | None:
-    """Lock the session that asked for this start and has no transaction yet."""
+def _find_asked(station: Station, fact: Started, started_at: dt.datetime) -> ChargingSession | None:
+    """Lock the session that asked for this start, in time, and has no transaction yet."""
     found = own_session(station, fact.id_tag)
-    if found is None:
+    if found is None or started_at > found.requested_at + OWN_TAG_LIFE:
         return None
     session = ChargingSession.objects.locked(found.pk)
     is_waiting = session.status in (*PENDING, SessionStatus.STOPPING, SessionStatus.ERROR)
@@ -131,8 +131,9 @@ def _begin_asked(session: ChargingSession, fact: Started, started_at: dt.datetim
     """
     _take_facts(session, fact, max(started_at, session.requested_at))
     if session.status == SessionStatus.STOPPING:
+        session.stop_requested_at = fact.received_at  # of the station: from now on it has its time
         session.due_at = fact.received_at + RESEND_AFTER
-        session.save(update_fields=["due_at"])
+        session.save(update_fields=["stop_requested_at", "due_at"])
         ask_station_to_stop(session)
     elif session.status != SessionStatus.ERROR:
         session.move_to(SessionStatus.CHARGING, actor="station")
@@ -165,7 +166,7 @@ def _begin_by_tag(
         origin=ChargingSession.Origin.TAG,
         limit_type=ChargingSession.LimitType.FULL,
         currency=settings.CSMS_CURRENCY,
-        tariff=tariff_for(station, fact.connector_id, started_at),
+        tariff=_tariff_of(station, fact, started_at),
         id_tag=storable(fact.id_tag),
         requested_at=started_at,
     )
@@ -180,6 +181,12 @@ def _begin_by_tag(
     return session
 
 
+def _tariff_of(station: Station, fact: Started, started_at: dt.datetime) -> Tariff | None:
+    """The tariff in force at the start; an offline start from before the first pays today's."""
+    then = tariff_for(station, fact.connector_id, started_at)
+    return then or tariff_for(station, fact.connector_id, fact.received_at)
+
+
 def _hold_for_tag(
     session: ChargingSession,
     driver: User,
@@ -188,10 +195,12 @@ def _hold_for_tag(
     verdict: TagVerdict,
 ) -> TagVerdict:
     """Hold for a start by tag; one that was made offline goes on even without money."""
-    hold = size_tag_hold(driver, available_of(driver))
     is_offline = fact.received_at - started_at > OFFLINE_AFTER
     if session.tariff is None or not (session.station.enabled or is_offline):
         return BLOCKED
+    if Sale.at(session.station, session.tariff.to_terms(), started_at).is_free:
+        return verdict
+    hold = size_tag_hold(driver, available_of(driver))
     if is_offline:
         session.flags = [OFFLINE] if hold else [UNFUNDED]
         session.save(update_fields=["flags"])

@@ -15,7 +15,7 @@ from typing import Any
 
 from billing.energy import Wh, round_wh
 from billing.pricing import Bill, Period, State, Terms, is_uniform, price
-from stations.clock import TRUSTED_FUTURE
+from stations.clock import TRUSTED_FUTURE, shifted
 from stations.models import Connector, ConnectorStatus
 
 from ..models import ChargingSession, Reading
@@ -76,9 +76,10 @@ def session_time(
     """
     if session.started_at is None or session.meter_start_at is None:
         return None
-    moment = session.started_at + (at - session.meter_start_at)
-    is_possible = session.started_at <= moment <= received_at + TRUSTED_FUTURE
-    return moment if is_possible else None
+    moment = shifted(session.started_at, at - session.meter_start_at)
+    if moment is None or not session.started_at <= moment <= received_at + TRUSTED_FUTURE:
+        return None
+    return moment
 
 
 def delivered_wh(session: ChargingSession, register_wh: Decimal | None) -> Wh:

@@ -20,7 +20,7 @@ from ..models.session import PENDING
 from .limits import may_reach_limit
 from .settle import complete_cancelled, give_up
 from .start import START_ACTION
-from .stopping import STOP_ACTION
+from .stopping import STOP_ACTION, ask_station_to_stop
 
 _S, Status = SessionStatus, Command.Status
 START_GRACE = dt.timedelta(seconds=30)
@@ -42,7 +42,8 @@ def claim(*, station_pk: int, fence: int, up_to: Command.Lane = Command.Lane.OWN
         if session and not _is_wanted(command, session):
             commands.withdraw(command.reference)
             return None
-        commands.mark_sent(command, fence)
+        if not commands.mark_sent(command, fence):
+            return None
         if session and command.action == START_ACTION:
             session.due_at = timezone.now() + command.timeout + ANSWER_GRACE
             session.save(update_fields=["due_at"])
@@ -127,8 +128,8 @@ def _tell(session: ChargingSession, command: Command) -> None:
     is_accepted = command.status == Status.ANSWERED and answer == "Accepted"
     if command.action == START_ACTION and session.transaction_id is None:
         _start_resolved(session, command, is_accepted=is_accepted)
-    if command.action == STOP_ACTION and command.status == Status.ANSWERED and not is_accepted:
-        _stop_refused(session)
+    if command.action == STOP_ACTION and session.status == _S.STOPPING:
+        _stop_resolved(session, command, is_accepted=is_accepted)
 
 
 def _start_resolved(session: ChargingSession, command: Command, *, is_accepted: bool) -> None:
@@ -146,9 +147,17 @@ def _start_resolved(session: ChargingSession, command: Command, *, is_accepted: 
         complete_cancelled(session)
 
 
+def _stop_resolved(session: ChargingSession, command: Command, *, is_accepted: bool) -> None:
+    """Silence has lasted longer than a stop may wait to be sent again."""
+    if command.status == Status.TIMED_OUT:
+        ask_station_to_stop(session)
+    elif command.status == Status.ANSWERED and not is_accepted:
+        _stop_refused(session)
+
+
 def _stop_refused(session: ChargingSession) -> None:
     """A driver's stop that the station refused leaves the session running; a limit's goes on."""
-    if session.status == _S.STOPPING and session.stop_requested_by in ("driver", "staff"):
+    if session.stop_requested_by in ("driver", "staff"):
         session.stop_requested_by, session.stop_requested_at = "", None
         session.save(update_fields=["stop_requested_by", "stop_requested_at"])
         session.move_to(_S.CHARGING, actor="station", answer="Rejected")

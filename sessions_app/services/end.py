@@ -30,6 +30,8 @@ def end(*, station: Station, fact: Stopped) -> TagVerdict | None:
     effect (P3). Returns what to think of the tag that stopped it, None when there was none.
     """
     with transaction.atomic():
+        if fact.at:  # the station's row before the session's, as a start locks them
+            clock.observe(station, fact.at, fact.received_at)
         session = _find_session(station, fact)
         if session is None:
             orphans.keep_stop(station, fact)
@@ -48,8 +50,6 @@ def end_session(session: ChargingSession, fact: Stopped) -> None:
     session.meter_stop_wh = fact.meter_stop_wh
     session.save(update_fields=["stop_received_at", "meter_stop_wh"])
     readings.store(session, _samples(session, fact, at), received_at=fact.received_at)
-    if fact.at:
-        clock.observe(session.station, fact.at, fact.received_at)
     ending = _ending(session, fact, at)
     doubtful = doubt(session, ending)
     if fact.meter_stop_wh is not None:

@@ -1,10 +1,13 @@
 """What happens because time passes: starts that never begin, stops that never end, silence."""
 
 import datetime as dt
+import logging
 import uuid
+from collections.abc import Callable
+from typing import TypeVarTuple
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 
 from billing.energy import Wh
 from stations import alerts, commands
@@ -13,12 +16,16 @@ from stations.models import Alert, Command, Station
 from ..models import ChargingSession, SessionEvent, SessionStatus
 from . import calls
 from .bill import price_session
-from .limits import is_reached, is_silent, next_look, projected_wh
+from .limits import LOOK_EVERY, is_reached, is_silent, next_look, projected_wh
 from .settle import STOP_IGNORED, complete_cancelled, give_up, settle_on_last_reading
 from .start import START_ACTION
 from .stopping import RESEND_AFTER, ask_station_to_stop, begin_stopping
 
+logger = logging.getLogger(__name__)
+
+Args = TypeVarTuple("Args")
 _S = SessionStatus
+AFTER_A_FAULT = dt.timedelta(minutes=1)
 
 
 def run_due(now: dt.datetime, *, limit: int = 100) -> int:
@@ -28,15 +35,28 @@ def run_due(now: dt.datetime, *, limit: int = 100) -> int:
     """
     overdue = commands.overdue(now)
     for command_id, status in overdue:
-        _end_command(command_id, status)
-    lost = _lost_now()
-    for session_id in lost:
-        _lose(session_id, now)
+        _apart(_end_command, command_id, status)
+    moved = _lost_now() + _found_now()
+    for session_id in moved:
+        _apart(_note_presence, session_id, now)
     due = ChargingSession.objects.filter(due_at__lte=now).order_by("due_at")
     session_ids = list(due.values_list("pk", flat=True)[:limit])
     for session_id in session_ids:
-        _look(session_id, now)
-    return len(overdue) + len(lost) + len(session_ids)
+        if not _apart(_look, session_id, now):
+            ChargingSession.objects.filter(pk=session_id).update(due_at=now + AFTER_A_FAULT)
+    return len(overdue) + len(moved) + len(session_ids)
+
+
+def _apart(act: Callable[[uuid.UUID, *Args], None], row_id: uuid.UUID, *args: *Args) -> bool:
+    """Do one row's work; return whether it went well. Its fault must not keep others waiting."""
+    try:
+        act(row_id, *args)
+    except (OperationalError, InterfaceError):
+        raise  # the database is away, for every row
+    except Exception:
+        logger.exception("%s of %s failed", act.__name__, row_id)
+        return False
+    return True
 
 
 def _end_command(command_id: uuid.UUID, status: Command.Status) -> None:
@@ -53,12 +73,24 @@ def _lost_now() -> list[uuid.UUID]:
     return list(sessions.filter(transaction_id__isnull=False).values_list("pk", flat=True))
 
 
-def _lose(session_id: uuid.UUID, now: dt.datetime) -> None:
+def _found_now() -> list[uuid.UUID]:
+    """Lost sessions whose station is there: the lease of its process had run out for a while."""
+    sessions = ChargingSession.objects.running().filter(lost_at__isnull=False)
+    online = Station.objects.online().values("pk")
+    return list(sessions.filter(station__in=online).values_list("pk", flat=True))
+
+
+def _note_presence(session_id: uuid.UUID, now: dt.datetime) -> None:
+    """Write down whether the station of a running session is lost."""
     with transaction.atomic():
         session = ChargingSession.objects.locked(session_id)
-        if session.lost_at is None and not session.station.is_online:
-            session.lost_at = now
-            session.save(update_fields=["lost_at"])
+        is_lost = not session.station.is_online
+        if is_lost == (session.lost_at is not None):
+            return
+        session.lost_at = now if is_lost else None
+        session.save(update_fields=["lost_at"])
+        if is_lost:
+            _look_again(session, min(session.due_at or now, _given_up_at(now)))
             session.note(SessionEvent.Kind.FLAGGED, actor="kubat", flag="lost")
 
 
@@ -144,16 +176,22 @@ def _look_again(session: ChargingSession, at: dt.datetime | None) -> None:
 
 
 def _is_lost_for_good(session: ChargingSession, now: dt.datetime) -> bool:
-    after = dt.timedelta(seconds=settings.CSMS_LOST_AFTER_S)
-    return session.lost_at is not None and now >= session.lost_at + after
+    return session.lost_at is not None and now >= _given_up_at(session.lost_at)
+
+
+def _given_up_at(lost_at: dt.datetime) -> dt.datetime:
+    return lost_at + dt.timedelta(seconds=settings.CSMS_LOST_AFTER_S)
 
 
 def _is_projected_to_limit(session: ChargingSession, now: dt.datetime) -> bool:
-    """Whether the limit is reached by now, at full power since the last reading if it is silent.
+    """Whether the limit is reached; a silent session's by the next look, at full power till then.
 
-    Before its silence is long enough a session is judged by what it reported, and by the time.
+    Before its silence is long enough a session is judged by what it reported, and by the time. The
+    end of a time that was bought is looked at when it comes, so there is no need to look ahead.
     """
     is_quiet = is_silent(session, now)
-    energy_wh = projected_wh(session, now) if is_quiet else Wh(session.energy_wh)
-    total = price_session(session, energy_wh=energy_wh, until=now).bill.total
+    is_looked_ahead = is_quiet and session.limit_type != session.LimitType.TIME
+    until = now + LOOK_EVERY if is_looked_ahead else now
+    energy_wh = projected_wh(session, until) if is_quiet else Wh(session.energy_wh)
+    total = price_session(session, energy_wh=energy_wh, until=until).bill.total
     return is_reached(session, energy_wh=energy_wh, total=total, soc=None, now=now)

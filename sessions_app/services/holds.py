@@ -48,8 +48,9 @@ class Sale:
 
     @property
     def is_free(self) -> bool:
-        """Whether no amount of energy or time costs anything."""
-        return self._ceiling(energy_wh=Wh(1_000_000)) == 0
+        """Whether neither energy nor time, charging or parking, costs anything."""
+        by_energy = self._ceiling(energy_wh=Wh(1_000_000))
+        return by_energy == 0 and self._ceiling(duration=dt.timedelta(hours=24)) == 0
 
     def cost_of(self, limit: Limit) -> Minor | None:
         """The most that a limit can cost; None when that is whatever is available."""
@@ -57,7 +58,8 @@ class Sale:
         if limit.type == LimitType.AMOUNT:
             return to_minor(value)
         if limit.type == LimitType.ENERGY:
-            return self._ceiling(energy_wh=to_wh(value))
+            cost = self._ceiling(energy_wh=to_wh(value))
+            return cost if cost or self.is_free else None  # free energy, and paid parking
         if limit.type == LimitType.TIME:
             return self._ceiling(duration=dt.timedelta(minutes=int(value)))
         return Minor(0) if self.is_free else None

@@ -20,8 +20,8 @@ LOOK_EVERY = dt.timedelta(seconds=10)
 def is_reached(
     session: ChargingSession, *, energy_wh: Wh, total: Minor, soc: Decimal | None, now: dt.datetime
 ) -> bool:
-    """Whether what was delivered reaches the limit; the hold is always a limit too."""
-    if session.hold_minor and total >= session.hold_minor:
+    """Whether what was delivered reaches the limit; the hold, also of nothing, is a limit too."""
+    if total and total >= session.hold_minor:
         return True
     value = session.limit_value
     if value is None:

@@ -28,13 +28,14 @@ def record(*, station: Station, fact: Metered) -> None:
     if not fact.samples:
         return
     with transaction.atomic():
+        # The station's row before the session's: a start locks them in this order.
+        clock.observe(station, max(s.at for s in fact.samples), fact.received_at)
         session = _find_session(station, fact)
         if session is None:
             _store_unattributed(station, fact)
             return
         samples = [s for s in fact.samples if _is_within(session, s)]
         readings.store(session, samples, received_at=fact.received_at, frame_id=fact.frame_id)
-        clock.observe(station, max(s.at for s in fact.samples), fact.received_at)
         if session.status in RUNNING:
             bring_up_to_date(session, samples, fact.received_at)
         elif session.stop_received_at is None and _has_energy(session, samples):
@@ -61,14 +62,12 @@ def bring_up_to_date(
     registers = [s.register_wh for s in samples if s.register_wh is not None]
     if registers:
         session.meter_last_wh = max(*registers, session.meter_last_wh or Decimal(0))
+        _heard(session, received_at)
     session.energy_wh = delivered_wh(session, session.meter_last_wh)
     latest = max((s.at for s in samples), default=received_at)
     until = session_time(session, latest, received_at) or received_at
     total = price_session(session, energy_wh=session.energy_wh, until=until).bill.total
     session.cost_minor = Minor(min(total, session.hold_minor))
-    session.last_reading_at = max(received_at, session.last_reading_at or received_at)
-    if session.status == SessionStatus.CHARGING:
-        session.due_at = next_look(session, received_at)
     session.version += 1
     session.save(update_fields=_RUNNING_FIELDS)
     soc = max((s.soc for s in samples if s.soc is not None), default=None)
@@ -101,6 +100,13 @@ def _is_within(session: ChargingSession, sample: Sample) -> bool:
 def _has_energy(session: ChargingSession, samples: list[Sample]) -> bool:
     start = session.meter_start_wh or Decimal(0)
     return any(s.register_wh is not None and s.register_wh > start for s in samples)
+
+
+def _heard(session: ChargingSession, received_at: dt.datetime) -> None:
+    """Note that the register was told; a session of which only the rest is told is silent."""
+    session.last_reading_at = max(received_at, session.last_reading_at or received_at)
+    if session.status == SessionStatus.CHARGING:
+        session.due_at = next_look(session, received_at)
 
 
 _RUNNING_FIELDS = [

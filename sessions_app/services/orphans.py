@@ -43,7 +43,7 @@ def keep_readings(station: Station, fact: Metered) -> None:
 
 def keep_stop(station: Station, fact: Stopped) -> None:
     """One row a StopTransaction of an unknown transaction; the same one again changes nothing."""
-    at = fact.at.isoformat() if fact.at else fact.received_at.isoformat()
+    at = fact.at.isoformat() if fact.at else ""
     _keep(
         station,
         Orphan.Kind.STOP,

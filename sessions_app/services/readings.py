@@ -51,8 +51,13 @@ def store_without_session(
     received_at: dt.datetime,
     frame_id: uuid.UUID | None = None,
 ) -> None:
-    """Store clock-aligned samples of a connector that has no transaction."""
-    Reading.objects.bulk_create(_rows(station, connector_id, samples, received_at, frame_id))
+    """Store samples of no session; a moment of a connector that is known keeps its row."""
+    rows = {row.at: row for row in _rows(station, connector_id, samples, received_at, frame_id)}
+    known = Reading.objects.filter(
+        session=None, station=station, connector_id=connector_id, at__in=rows
+    )
+    times = set(known.values_list("at", flat=True))
+    Reading.objects.bulk_create([row for at, row in rows.items() if at not in times])
 
 
 def claim_of(transaction_id: int | None) -> str:

@@ -9,7 +9,7 @@ from billing import ledger
 from billing.models import Account, Transfer
 from sessions_app.errors import SessionEnded, SessionNotFound
 from sessions_app.models import ChargingSession, IdTag, Orphan, SessionEvent
-from sessions_app.services import authorize, bill, expire, stop
+from sessions_app.services import authorize, bill, calls, expire, stop
 from stations.errors import (
     ConnectorBusy,
     ConnectorReserved,
@@ -425,6 +425,16 @@ def test_a_cancelled_start_that_is_refused_ends_at_once(stage, alice):
     assert money(alice) == (100_000, 0)
 
 
+def test_a_stop_that_is_met_by_silence_is_asked_for_again_at_once(stage, alice):
+    session = stage.charge(alice)
+    stage.stop(session, alice)
+    calls.record_silence(stage.take_command().pk)
+    assert [command.status for command in stops_sent(session).order_by("created_at")] == [
+        "timed_out",
+        "queued",
+    ]
+
+
 def test_a_drivers_stop_ends_the_session(stage, alice):
     session = stage.charge(alice)
     stage.deliver(session.transaction_id, 8_000)
@@ -573,6 +583,15 @@ def test_an_offline_start_pays_when_it_is_replayed(stage, alice, card):
     assert money(alice) == (90_000, 0)
 
 
+def test_an_offline_start_from_before_the_first_tariff_pays_todays(stage, alice, card):
+    TariffAssignment.objects.update(valid_from=stage.now - dt.timedelta(minutes=10))
+    verdict = stage.begin("CARD7", at=stage.now - dt.timedelta(hours=1))
+    assert verdict.tag.status == "Accepted"
+    stage.register_wh += 8_000
+    stage.end(verdict.transaction_id, at=stage.now - dt.timedelta(minutes=30), reason="Local")
+    assert money(alice) == (90_000, 0)
+
+
 def test_an_offline_start_without_money_is_loss_and_an_alert(stage, bob):
     IdTag.objects.create(id_tag="BOB", identity="bob", user=bob)
     verdict = stage.begin("BOB", at=stage.now - dt.timedelta(hours=1))
@@ -625,6 +644,17 @@ def test_a_station_lost_for_good_ends_the_session_and_a_late_stop_corrects_it(st
     session.refresh_from_db()
     assert (session.status, session.cost_minor) == ("completed", 15_000)
     assert money(alice) == (85_000, 0)
+
+
+def test_a_lost_session_ends_in_time_however_soon_that_is(stage, alice, settings):
+    settings.CSMS_LOST_AFTER_S = 8
+    session = stage.charge(alice)
+    stage.deliver(session.transaction_id, 8_000)
+    stage.disconnect()
+    expire.run_due(stage.now)
+    expire.run_due(stage.now + dt.timedelta(seconds=8))
+    session.refresh_from_db()
+    assert (session.status, session.stop_reason) == ("completed", "lost")
 
 
 def settled_early(stage, driver, energy_wh):
@@ -767,6 +797,16 @@ def test_a_silent_session_is_stopped_before_its_hold_is_gone(stage, alice):
     expire.run_due(stage.now + dt.timedelta(minutes=24))
     session.refresh_from_db()
     assert (session.status, session.stop_requested_by) == ("stopping", "limit")
+
+
+def test_a_silent_session_is_not_looked_at_again_too_late(stage, alice):
+    stage.station.max_power_kw = 100
+    stage.station.save()
+    session = stage.charge(alice, "amount", "500")
+    before = dt.timedelta(minutes=24) - dt.timedelta(seconds=5)
+    expire.run_due(stage.now + before)
+    session.refresh_from_db()
+    assert session.status == "stopping"
 
 
 def test_a_running_session_keeps_its_price(stage, alice, tariff):

@@ -1,6 +1,7 @@
 """The hardware as we know it: sites, stations, connectors, and which process holds a socket."""
 
 import datetime as dt
+import re
 import uuid
 import zoneinfo
 
@@ -9,6 +10,9 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+
+_SECONDS = re.compile("[0-9]{1,6}")
+"""A time that a station may be set to; a longer one would keep money on hold for weeks."""
 
 LEASE = dt.timedelta(seconds=10)
 """A process whose lease is older than this owns nothing (design, P7)."""
@@ -165,8 +169,8 @@ class Station(models.Model):
         return self._configured_int("MeterValueSampleInterval", settings.CSMS_METER_INTERVAL_S)
 
     def _configured_int(self, key: str, default: int) -> int:
-        value = self.configuration.get(key, {}).get("value")
-        return int(value) if value and str(value).isdigit() else default
+        value = str(self.configuration.get(key, {}).get("value") or "")
+        return int(value) if _SECONDS.fullmatch(value) else default
 
 
 class Connector(models.Model):

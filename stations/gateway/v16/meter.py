@@ -12,7 +12,7 @@ from typing import Any
 
 from sessions_app.facts import Sample
 
-from .values import Payload, decimal, moment, objects, text
+from .values import LARGEST, Payload, decimal, moment, objects, text
 
 ENERGY = "Energy.Active.Import.Register"
 EXPORT = "Energy.Active.Export.Register"
@@ -25,6 +25,8 @@ FACTORS = {
     POWER: {"": Decimal(1), "w": Decimal(1), "kw": Decimal(1000)},
     SOC: {"": Decimal(1), "percent": Decimal(1)},
 }
+LIMITS = {ENERGY: LARGEST, EXPORT: LARGEST, POWER: LARGEST / 10, SOC: Decimal(101)}
+"""From here on a total is no value: rows could not hold it."""
 PHASES = ({"L1", "L2", "L3"}, {"L1-N", "L2-N", "L3-N"})
 PLACES = ("", "Outlet", "Body", "Cable", "Inlet", "EV")
 """Where a value may be measured, the best first: the driver pays what leaves the outlet."""
@@ -66,11 +68,11 @@ def _sample(at: dt.datetime, sampled: list[dict[str, Any]]) -> Sample | None:
     """One moment of the meter; None when it says nothing that we use."""
     flags: set[str] = set()
     values = [value for item in sampled if (value := _value(item, flags)) is not None]
-    register = _total(values, ENERGY)
+    register = _total(values, ENERGY, flags)
     if register is None:
-        register = _total(values, EXPORT)
+        register = _total(values, EXPORT, flags)
         flags |= {EXPORTED} if register is not None else set()
-    power, soc = _total(values, POWER), _total(values, SOC)
+    power, soc = _total(values, POWER, flags), _total(values, SOC, flags)
     if (register, power, soc) == (None, None, None) and not flags:
         return None
     context = text(sampled[0], "context", length=24) if sampled else ""
@@ -93,8 +95,17 @@ def _value(item: dict[str, Any], flags: set[str]) -> _Value | None:
     return _Value(measurand, text(item, "phase"), text(item, "location"), amount * factor)
 
 
-def _total(values: Iterable[_Value], measurand: str) -> Decimal | None:
-    """The total of a measurand at the best place; the sum of its phases when none is told."""
+def _total(values: Iterable[_Value], measurand: str, flags: set[str]) -> Decimal | None:
+    """The total of a measurand; one that no meter can show is flagged."""
+    total = _told_total(values, measurand)
+    if total is not None and abs(total) >= LIMITS[measurand]:
+        flags.add(UNREADABLE)
+        return None
+    return total
+
+
+def _told_total(values: Iterable[_Value], measurand: str) -> Decimal | None:
+    """The total at the best place; the sum of its phases when none is told."""
     mine = [value for value in values if value.measurand == measurand]
     for place in PLACES:
         here = [value for value in mine if value.place == place]

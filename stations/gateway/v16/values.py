@@ -11,8 +11,9 @@ from typing import Any
 
 Payload = Mapping[str, Any]
 
-LARGEST = Decimal(10) ** 12
-"""Above what a row can hold and any meter can show."""
+LARGEST = Decimal(10) ** 11
+"""Above what any meter can show, and below what a row can hold."""
+FINEST = Decimal("0.000001")
 MAX_INT32 = 2**31 - 1
 
 _TIME = re.compile(
@@ -38,14 +39,16 @@ def integer(payload: Payload, key: str) -> int | None:
 
 
 def decimal(value: Any) -> Decimal | None:
-    """A finite number of a size that a meter can show, exactly as it was written; else None."""
+    """A finite number of a size that a meter can show, to six decimals at most; else None."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
         number = Decimal(str(value).strip())
     except InvalidOperation:
         return None
-    return number if number.is_finite() and abs(number) < LARGEST else None
+    if not number.is_finite() or abs(number) >= LARGEST:
+        return None
+    return number.quantize(FINEST).normalize()  # 0E-9999 is a number, and long to write out
 
 
 def moment(value: Any) -> dt.datetime | None:
