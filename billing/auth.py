@@ -3,14 +3,12 @@
 The same for the API and the admin pages, with one count of failures for both.
 """
 
-import datetime as dt
 from typing import Any
 
 from django.contrib.auth.backends import BaseBackend, ModelBackend
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q
 from django.http import HttpRequest
-from knox.models import AuthToken
 
 from .client import address_of
 from .limits import Limit
@@ -70,12 +68,6 @@ def find_user(identifier: str) -> User | None:
 def log_in_wait_s(request: HttpRequest, identifier: str) -> int:
     """Return the seconds until this account may try again from this address; 0 for now."""
     return FAILED_LOG_INS.wait_s(*_failure_key(find_user(identifier), identifier, request))
-
-
-def purge_tokens(now: dt.datetime) -> int:
-    """Delete tokens that have expired; return how many. The worker calls it."""
-    deleted: int = AuthToken.objects.filter(expiry__lt=now).delete()[0]
-    return deleted
 
 
 def _failure_key(

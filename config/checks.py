@@ -11,12 +11,14 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 from django.core.exceptions import ImproperlyConfigured
+from django.utils.module_loading import import_string
 
 from billing.money import to_minor
 
 POSITIVE = (
     "CSMS_ASSUMED_POWER_KW",
     "CSMS_CALL_TIMEOUT_S",
+    "CSMS_COMMAND_RETENTION_DAYS",
     "CSMS_CONNECTION_TIMEOUT_S",
     "CSMS_DATABASE_WAIT_S",
     "CSMS_FRAME_RETENTION_DAYS",
@@ -28,7 +30,9 @@ POSITIVE = (
     "CSMS_OSMP_MAX",
     "CSMS_OSMP_MIN",
     "CSMS_PAYMENT_LIFETIME_S",
+    "CSMS_OUTBOX_RETENTION_DAYS",
     "CSMS_RFID_HOLD",
+    "CSMS_STATUS_RETENTION_DAYS",
     "CSMS_STOP_TIMEOUT_S",
     "CSMS_TOKEN_DAYS",
 )
@@ -47,6 +51,7 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
     return [
         *_check_numbers(),
         *_check_money(),
+        *_check_fiscal(),
         *_check_place(),
         *_check_network(),
         *_check_payments(),
@@ -74,7 +79,21 @@ def _check_money() -> Iterator[CheckMessage]:
         yield Error("CSMS_CURRENCY is a code of ISO 4217 with two decimals.", id="kubat.E006")
 
 
+def _check_fiscal() -> Iterator[CheckMessage]:
+    registrar = settings.CSMS_FISCAL_REGISTRAR
+    if not registrar:
+        return
+    try:
+        found = import_string(registrar)
+    except ImportError:
+        found = None
+    if not callable(found):
+        yield Error("CSMS_FISCAL_REGISTRAR names no callable that exists.", id="kubat.E012")
+
+
 def _check_place() -> Iterator[CheckMessage]:
+    if not 0 <= settings.CSMS_RECONCILE_HOUR <= 23:
+        yield Error("CSMS_RECONCILE_HOUR is an hour from 0 to 23.", id="kubat.E020")
     if settings.CSMS_TIME_ZONE not in zoneinfo.available_timezones():
         yield Error("CSMS_TIME_ZONE is a name like Asia/Bishkek.", id="kubat.E007")
     if settings.CSMS_PHONE_REGION not in phonenumbers.SUPPORTED_REGIONS:

@@ -1,15 +1,24 @@
 """The back office's first page: what needs a look, each with the list that it counts."""
 
+import datetime as dt
+import zoneinfo
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 
-from sessions_app.models import ChargingSession, Orphan, SessionStatus
+from sessions_app.models import ChargingSession, Orphan, ReconcileRun, SessionStatus
 from stations.models import Alert, Station
+
+RUNS, RUN = (f"admin:sessions_app_reconcilerun_{page}" for page in ("changelist", "change"))
+AT_MOST_OLD = dt.timedelta(days=2)
+"""The books of yesterday are closed in the night: an older run means that none is made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +44,37 @@ class Card:
         return request.user.has_perm(f"{meta.app_label}.view_{meta.model_name}")
 
 
+@dataclass(frozen=True, slots=True)
+class Books:
+    """What the last nightly reconcile says, and where to read it."""
+
+    text: Any
+    link: str
+    is_due: bool
+
+
 def fill(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    """Add the cards to the first page (unfold's DASHBOARD_CALLBACK)."""
-    return context | {"cards": [card for card in _cards() if card.is_for(request)]}
+    """Add the cards and the books to the first page (unfold's DASHBOARD_CALLBACK)."""
+    cards = [card for card in _cards() if card.is_for(request)]
+    may_see_books = request.user.has_perm("sessions_app.view_reconcilerun")
+    return context | {"cards": cards, "books": _books() if may_see_books else None}
+
+
+def _books() -> Books:
+    """The last nightly reconcile; it is due where there is none of the last day but one."""
+    run = ReconcileRun.objects.first()
+    if run is None:
+        return Books(_("Books: not reconciled yet"), reverse(RUNS), is_due=False)
+    zone = zoneinfo.ZoneInfo(settings.CSMS_TIME_ZONE)
+    age = timezone.localdate(timezone=zone) - run.day
+    facts = {"day": date_format(run.day), "outcome": run.outcome, "count": sum(run.counts.values())}
+    text = (
+        _("Books of %(day)s: %(outcome)s (%(count)s)")
+        if run.counts
+        else _("Books of %(day)s: %(outcome)s")
+    )
+    is_due = bool(run.exit) or age > AT_MOST_OLD
+    return Books(text % facts, reverse(RUN, args=[run.pk]), is_due=is_due)
 
 
 def _cards() -> list[Card]:

@@ -1,37 +1,86 @@
-"""What is thrown away after its time, in portions that hold no one up."""
+"""What is thrown away after its time, in portions that hold no one up (docs/retention.md)."""
 
 import datetime as dt
+from dataclasses import dataclass
+from typing import Any
 
 from django.conf import settings
+from django.contrib.sessions.models import Session
+from django.db.models import QuerySet
+from knox.models import AuthToken
 
-from stations.models import Frame, GatewayProcess
+from billing.api.idempotency import KEPT_FOR
+from billing.models import IdempotentRequest, OutboxMessage, PaymentWebhook
+from billing.payments.webhooks import KEPT_UNVERIFIED
+from stations.models import Command, ConnectorStatus, Frame, GatewayProcess
 
 from .models import WorkerProcess
 
 PORTION = 1000
-"""Rows that one statement deletes: SQLite's other writers wait for it."""
-PORTIONS = 10
+"""Rows that go at once: SQLite's other writers wait for it, and nothing fair lets them in between
+two portions, so there is one a call."""
 FORGOTTEN_AFTER = dt.timedelta(days=1)
 
 
-def delete_old_frames(now: dt.datetime) -> int:
-    """Delete frames older than CSMS_FRAME_RETENTION_DAYS; return how many.
+@dataclass(frozen=True, slots=True)
+class Purge:
+    """One kind of row that does not stay: it goes when `by` is older than its time.
 
-    At most some thousands at a time; what is left is for the next call.
+    That time is `setting` (a number of days) or else `keep`. The worker calls it every `every_s`.
     """
-    limit = now - dt.timedelta(days=settings.CSMS_FRAME_RETENTION_DAYS)
-    old = Frame.objects.filter(at__lt=limit).order_by("at")
-    deleted = 0
-    for _ in range(PORTIONS):
-        portion = list(old.values_list("pk", flat=True)[:PORTION])
-        deleted += Frame.objects.filter(pk__in=portion).delete()[0]
-        if len(portion) < PORTION:
-            break
-    return deleted
+
+    name: str
+    rows: QuerySet[Any]
+    by: str
+    every_s: float
+    setting: str = ""
+    keep: dt.timedelta = dt.timedelta(0)
+
+    @property
+    def kept_for(self) -> dt.timedelta:
+        return dt.timedelta(days=getattr(settings, self.setting)) if self.setting else self.keep
+
+    def run(self, now: dt.datetime) -> int:
+        """Delete the oldest portion of what is past its time; return how many rows went."""
+        past = self.rows.filter(**{f"{self.by}__lt": now - self.kept_for}).order_by(self.by)
+        portion = list(past.values_list("pk", flat=True)[:PORTION])
+        return self.rows.filter(pk__in=portion).delete()[0] if portion else 0
 
 
-def forget_dead_processes(now: dt.datetime) -> int:
-    """Delete the rows of processes that ended without a word a day ago; return how many."""
-    dead = {"lease_at__lt": now - FORGOTTEN_AFTER}
-    gateways = GatewayProcess.objects.filter(**dead).delete()[0]
-    return gateways + WorkerProcess.objects.filter(**dead).delete()[0]
+# Never in this list: money, sessions, readings, and who did what (P8, P10).
+PURGES = (
+    Purge("old frames", Frame.objects.all(), "at", 1, setting="CSMS_FRAME_RETENTION_DAYS"),
+    Purge(
+        "old statuses",
+        ConnectorStatus.objects.all(),
+        "received_at",
+        10,
+        setting="CSMS_STATUS_RETENTION_DAYS",
+    ),
+    Purge(
+        "ended commands",
+        Command.objects.filter(resolved_at__isnull=False, requested_by__isnull=True),
+        "resolved_at",
+        10,
+        setting="CSMS_COMMAND_RETENTION_DAYS",
+    ),
+    Purge(
+        "delivered messages",
+        OutboxMessage.objects.filter(status=OutboxMessage.Status.DELIVERED),
+        "delivered_at",
+        10,
+        setting="CSMS_OUTBOX_RETENTION_DAYS",
+    ),
+    Purge(
+        "unsigned webhooks",
+        PaymentWebhook.objects.filter(outcome=PaymentWebhook.Outcome.UNVERIFIED),
+        "received_at",
+        600,
+        keep=KEPT_UNVERIFIED,
+    ),
+    Purge("old answers", IdempotentRequest.objects.all(), "claimed_at", 10, keep=KEPT_FOR),
+    Purge("expired tokens", AuthToken.objects.all(), "expiry", 600),
+    Purge("expired log-ins", Session.objects.all(), "expire_date", 600),
+    Purge("dead gateways", GatewayProcess.objects.all(), "lease_at", 3600, keep=FORGOTTEN_AFTER),
+    Purge("dead workers", WorkerProcess.objects.all(), "lease_at", 3600, keep=FORGOTTEN_AFTER),
+)

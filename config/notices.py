@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from billing.models import OutboxMessage
 from billing.outbox import Handler
 from billing.payments import alarms, returns, sandbox
+from billing.receipts import fiscal
 from stations.alerts import open_alert
 from stations.models import Alert
 
@@ -27,6 +28,7 @@ def open_payment_alert(message: OutboxMessage) -> None:
 DELIVERIES: Mapping[str, Handler] = {
     "alert.opened": log_alert,
     "alert.resolved": log_alert,
+    fiscal.TOPIC: fiscal.register,
     alarms.TOPIC: open_payment_alert,
     returns.TOPIC: returns.send_refund,
     sandbox.TOPIC: sandbox.deliver,

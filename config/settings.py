@@ -219,6 +219,7 @@ SPECTACULAR_SETTINGS = {
         "CommandStatus": "stations.models.command.Command.Status",
         "ConnectorStatus": "stations.models.station.Connector.Status",
         "Registration": "stations.models.station.Station.Registration",
+        "ReceiptKind": "billing.models.receipt.Receipt.Kind",
         "TopUpStatus": "billing.models.payment.Payment.Status",
         "GuestChargeStatus": "sessions_app.models.guest.GuestCharge.State",
         "RefundStatus": "sessions_app.api.guest.RefundStatus",
@@ -252,6 +253,11 @@ WHITENOISE_USE_FINDERS = True
 CSMS_CURRENCY: str = env.str("CSMS_CURRENCY", default="KGS")
 CSMS_TIME_ZONE: str = env.str("CSMS_TIME_ZONE", default="Asia/Bishkek")
 CSMS_PHONE_REGION: str = env.str("CSMS_PHONE_REGION", default="KG")
+CSMS_SELLER_NAME: str = env.str("CSMS_SELLER_NAME", default="Kubat")
+CSMS_SELLER_ADDRESS: str = env.str("CSMS_SELLER_ADDRESS", default="")
+CSMS_SELLER_TAX_ID: str = env.str("CSMS_SELLER_TAX_ID", default="")
+CSMS_SELLER_CONTACT: str = env.str("CSMS_SELLER_CONTACT", default="")
+CSMS_FISCAL_REGISTRAR: str = env.str("CSMS_FISCAL_REGISTRAR", default="")
 CSMS_PUBLIC_URL: str = env.str("CSMS_PUBLIC_URL", default="")
 CSMS_PAYMENT_LIFETIME_S: int = env.int("CSMS_PAYMENT_LIFETIME_S", default=3600)
 CSMS_SANDBOX_PAYMENTS: bool = env.bool("CSMS_SANDBOX_PAYMENTS", default=False)
@@ -277,6 +283,10 @@ CSMS_PROVISION: bool = env.bool("CSMS_PROVISION", default=True)
 CSMS_UNKNOWN_STATIONS: str = env.str("CSMS_UNKNOWN_STATIONS", default="refuse")
 CSMS_TRUSTED_PROXIES: list[str] = env.list("CSMS_TRUSTED_PROXIES", default=[])
 CSMS_FRAME_RETENTION_DAYS: int = env.int("CSMS_FRAME_RETENTION_DAYS", default=30)
+CSMS_STATUS_RETENTION_DAYS: int = env.int("CSMS_STATUS_RETENTION_DAYS", default=365)
+CSMS_COMMAND_RETENTION_DAYS: int = env.int("CSMS_COMMAND_RETENTION_DAYS", default=180)
+CSMS_OUTBOX_RETENTION_DAYS: int = env.int("CSMS_OUTBOX_RETENTION_DAYS", default=30)
+CSMS_RECONCILE_HOUR: int = env.int("CSMS_RECONCILE_HOUR", default=3)
 CSMS_GATEWAY_THREADS: int = env.int("CSMS_GATEWAY_THREADS", default=8)
 CSMS_EMBEDDED_WORKER: bool = env.bool("CSMS_EMBEDDED_WORKER", default=IS_SQLITE)
 
@@ -307,5 +317,7 @@ LOGGING = {
         # Every malformed frame would be a traceback there; the gateway counts and logs its own.
         "ocpp": {"level": "CRITICAL"},
         "daphne": {"level": "WARNING"},
+        # It tells of every table of every font that a PDF embeds.
+        "fontTools": {"level": "WARNING"},
     },
 }

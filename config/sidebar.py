@@ -39,6 +39,8 @@ GROUPS = (
             ("billing.terminalpayment", "point_of_sale"),
             ("billing.account", "account_balance_wallet"),
             ("billing.transfer", "swap_horiz"),
+            ("billing.receipt", "receipt"),
+            ("sessions_app.reconcilerun", "fact_check"),
         ),
     ),
     (
@@ -59,6 +61,8 @@ GROUPS = (
             ("sessions_app.sessionevent", "list_alt"),
             ("sessions_app.reading", "speed"),
             ("sessions_app.transactionnumber", "tag"),
+            ("billing.fiscalregistration", "verified"),
+            ("billing.receiptcounter", "pin"),
             ("billing.paymentwebhook", "webhook"),
             ("billing.sandboxpayment", "science"),
             ("billing.outboxmessage", "outbox"),

@@ -18,10 +18,8 @@ from django.db import InterfaceError, OperationalError, close_old_connections
 from django.utils import timezone
 
 from billing import outbox
-from billing.api.idempotency import purge_idempotent_requests
-from billing.auth import purge_tokens
 from billing.payments.polling import poll_due
-from billing.payments.webhooks import purge_unverified
+from sessions_app.reconcile import run_nightly
 from sessions_app.services import expire, guest
 
 from . import housekeeping, notices
@@ -38,23 +36,24 @@ rolled back, and done by the next worker."""
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Something to do at every beat, or more seldom; it gets the time, and may be repeated."""
+    """Something to do at every beat, or more seldom; it gets the time, and may be repeated.
+
+    A long one runs in a thread of its own: what is due in sessions does not wait for it.
+    """
 
     name: str
     run: Callable[[dt.datetime], object]
     every_s: float = 0
+    is_long: bool = False
 
 
 JOBS = (
     Job("time", expire.run_due),
     Job("guests", guest.run_due),
-    Job("outbox", lambda now: outbox.deliver_due(notices.DELIVERIES)),
-    Job("payments", poll_due),
-    Job("old webhooks", purge_unverified, every_s=600),
-    Job("old frames", housekeeping.delete_old_frames, every_s=10),
-    Job("old answers", purge_idempotent_requests, every_s=600),
-    Job("expired tokens", purge_tokens, every_s=3600),
-    Job("dead processes", housekeeping.forget_dead_processes, every_s=3600),
+    Job("outbox", lambda now: outbox.deliver_due(notices.DELIVERIES), is_long=True),
+    Job("payments", poll_due, is_long=True),
+    *(Job(purge.name, purge.run, every_s=purge.every_s) for purge in housekeeping.PURGES),
+    Job("nightly reconcile", run_nightly, every_s=60, is_long=True),
 )
 
 
@@ -78,6 +77,7 @@ def run(stop: threading.Event, jobs: Sequence[Job] = JOBS) -> None:
         worker.do_due(stop)
         stop.wait(BEAT_S)
     worker.sign_off()
+    worker.await_long()
 
 
 class _Worker:
@@ -87,6 +87,7 @@ class _Worker:
         self.id = uuid.uuid4()
         self.jobs = (Job("lease", self._renew_lease, every_s=LEASE_EVERY_S), *jobs)
         self.next_at: dict[str, float] = {}
+        self.long: dict[str, threading.Thread] = {}
 
     def do_due(self, stop: threading.Event) -> None:
         """Do each job whose time has come; without a database, leave the rest for later."""
@@ -95,9 +96,24 @@ class _Worker:
                 return
             if time.monotonic() < self.next_at.get(job.name, 0):
                 continue
-            if not _do(job):
+            if job.is_long:
+                self._do_beside(job)
+            elif not _do(job):
                 return
             self.next_at[job.name] = time.monotonic() + job.every_s
+
+    def _do_beside(self, job: Job) -> None:
+        """Start a long job unless it still runs. A process that ends leaves it undone."""
+        running = self.long.get(job.name)
+        if running is None or not running.is_alive():
+            thread = threading.Thread(target=_do, args=(job,), name=job.name, daemon=True)
+            self.long[job.name] = thread
+            thread.start()
+
+    def await_long(self) -> None:
+        """Give long jobs the chance to end by themselves."""
+        for thread in self.long.values():
+            thread.join(GRACE_S)
 
     def sign_off(self) -> None:
         """Say at once that this worker is gone; without a database its lease says so later."""

@@ -91,11 +91,6 @@ class _NotKept(Exception):
         self.response = response
 
 
-def purge_idempotent_requests(now: dt.datetime) -> int:
-    """Delete what is no longer repeated; return how many rows went. The worker calls it."""
-    return IdempotentRequest.objects.filter(claimed_at__lt=now - KEPT_FOR).delete()[0]
-
-
 def _claim(request: Request, key: str) -> IdempotentRequest:
     """Return the claimed row of a key, or its answered one.
 

@@ -2,6 +2,7 @@ from .account import Account, Transfer
 from .idempotency import IdempotentRequest
 from .outbox import OutboxMessage
 from .payment import Payment, PaymentReturn
+from .receipt import FiscalRegistration, Receipt, ReceiptCounter
 from .sandbox import SandboxPayment
 from .tariff import Tariff
 from .terminal import TerminalPayment
@@ -10,11 +11,14 @@ from .webhook import PaymentWebhook
 
 __all__ = [
     "Account",
+    "FiscalRegistration",
     "IdempotentRequest",
     "OutboxMessage",
     "Payment",
     "PaymentReturn",
     "PaymentWebhook",
+    "Receipt",
+    "ReceiptCounter",
     "SandboxPayment",
     "Tariff",
     "TerminalPayment",

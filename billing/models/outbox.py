@@ -31,7 +31,12 @@ class OutboxMessage(models.Model):
         verbose_name_plural = _("outbox")
         ordering = ["-created_at"]
         indexes = [
-            models.Index(fields=["due_at"], condition=models.Q(status="queued"), name="outbox_due")
+            models.Index(fields=["due_at"], condition=models.Q(status="queued"), name="outbox_due"),
+            models.Index(
+                fields=["delivered_at"],
+                condition=models.Q(status="delivered"),
+                name="outbox_delivered",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -17,6 +17,7 @@ Outcome = PaymentWebhook.Outcome
 UNDECIDED = (Outcome.RECEIVED, Outcome.UNANSWERED, Outcome.PENDING)
 """Where a repeat makes us ask again, which is harmless; all else has its answer."""
 KEPT_UNVERIFIED = dt.timedelta(days=30)
+"""What nobody signed goes after this time: anyone may send it."""
 
 
 def receive(provider: OnlineProvider, incoming: Incoming) -> Verdict:
@@ -52,14 +53,6 @@ def is_signed(provider: OnlineProvider, incoming: Incoming) -> bool:
     except UnverifiedWebhook:
         return False
     return True
-
-
-def purge_unverified(now: dt.datetime) -> int:
-    """Delete what nobody signed after 30 days: anyone may send it. The worker calls it."""
-    old = PaymentWebhook.objects.filter(
-        outcome=Outcome.UNVERIFIED, received_at__lt=now - KEPT_UNVERIFIED
-    )
-    return old.delete()[0]
 
 
 def _keep(provider: OnlineProvider, incoming: Incoming) -> PaymentWebhook:

@@ -11,11 +11,14 @@ from billing.models import (
     IdempotentRequest,
     OutboxMessage,
     Payment,
+    Receipt,
     Tariff,
     Transfer,
 )
 
-BOOKS = (Account, Transfer, Payment, Tariff, OutboxMessage, IdempotentRequest)
+from .sales import document
+
+BOOKS = (Account, Transfer, Payment, Receipt, Tariff, OutboxMessage, IdempotentRequest)
 
 
 @pytest.fixture
@@ -26,6 +29,7 @@ def olgas(client, olga):
 
 @pytest.fixture
 def books(alice, tariff):
+    document(alice)
     OutboxMessage.objects.create(key="alert:1", topic="alert.opened")
     IdempotentRequest.objects.create(user=alice, path="/ocpp/start_charge", key="k")
 

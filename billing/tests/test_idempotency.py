@@ -23,7 +23,6 @@ from billing.api.idempotency import (
     KEPT_FOR,
     RUNS_AT_MOST,
     IdempotentPost,
-    purge_idempotent_requests,
 )
 from billing.errors import Conflict, InsufficientFunds
 from billing.models import IdempotentRequest, Transfer
@@ -285,14 +284,6 @@ def test_after_a_day_the_key_is_free_again(as_alice, alice):
     assert given(alice) == 2
     assert give(as_alice, more=1).status_code == 201
     assert given(alice) == 2
-
-
-def test_what_is_no_longer_repeated_is_purged(as_alice):
-    give(as_alice, "old")
-    age_claims(KEPT_FOR)
-    give(as_alice, "new")
-    assert purge_idempotent_requests(timezone.now()) == 1
-    assert [row.key for row in IdempotentRequest.objects.all()] == ["new"]
 
 
 def die(user, then: str) -> None:

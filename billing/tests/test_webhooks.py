@@ -16,8 +16,8 @@ from billing.payments.checkout import open_checkout
 from billing.payments.polling import poll_due
 from billing.payments.provider import Links
 from billing.payments.topups import request_top_up
-from billing.payments.webhooks import purge_unverified
 from billing.web.webhooks import MAX_BODY, UNSIGNED
+from config.housekeeping import PURGES
 
 from .threads import in_parallel
 
@@ -160,8 +160,9 @@ def test_only_what_nobody_signed_is_thrown_away_after_its_time(payment):
     post(b"rubbish", "no")
     post(event(payment.pk))
     later = timezone.now() + dt.timedelta(days=31)
-    assert purge_unverified(timezone.now()) == 0
-    assert purge_unverified(later) == 1
+    purge = next(row for row in PURGES if row.name == "unsigned webhooks")
+    assert purge.run(timezone.now()) == 0
+    assert purge.run(later) == 1
     assert PaymentWebhook.objects.get().outcome == "credited"
 
 

@@ -96,6 +96,7 @@ def test_a_number_that_is_not_positive_is_refused(settings, name):
         ("CSMS_CURRENCY", "JPY", "kubat.E006"),
         ("CSMS_TIME_ZONE", "Bishkek", "kubat.E007"),
         ("CSMS_PHONE_REGION", "+996", "kubat.E008"),
+        ("CSMS_RECONCILE_HOUR", 24, "kubat.E020"),
         ("CSMS_TRUSTED_PROXIES", ["proxy.example.org"], "kubat.E009"),
         ("CSMS_OSMP_MIN", Decimal("0.005"), "kubat.E003"),
         ("CSMS_OSMP_MAX", Decimal("9.99"), "kubat.E012"),

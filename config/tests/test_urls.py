@@ -24,6 +24,14 @@ ACCESS = {
     "auth/me": READ,
     "billing/balance": READ,
     "billing/transfers": READ,
+    "billing/receipts": READ,
+    **{
+        f"billing/receipts/<uuid:session_id>{document}.{suffix}": READ
+        for document in ("", "/corrections/<int:number>")
+        for suffix in ("pdf", "html", "json")
+    },
+    "billing/statement.pdf": READ,
+    "billing/statement.csv": READ,
     "billing/topups": READ | {"post": SIGNED_IN},
     "billing/topups/<uuid:payment_id>": READ,
     "billing/pay/<uuid:payment_id>": {"get": EVERYONE},

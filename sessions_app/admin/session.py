@@ -15,7 +15,8 @@ from billing.admin.base import ReadOnlyAdmin
 from billing.admin.display import EMPTY, energy_column, list_link, money_column
 from billing.admin.filters import CaseFilter, Cases, MomentFilter
 from billing.admin.reasoned import Act, Done, reasoned
-from billing.models import Transfer
+from billing.admin.receipt import receipt_links
+from billing.models import Receipt, Transfer
 from stations.models import Command
 
 from ..models import ChargingSession, SessionStatus
@@ -106,6 +107,7 @@ class ChargingSessionAdmin(ReviewButtons, ReadOnlyAdmin):
                     money_column("stated_minor", _("stated by staff")),
                     "bill_lines",
                     "transfers",
+                    "receipts",
                     "commands",
                 )
             },
@@ -172,6 +174,10 @@ class ChargingSessionAdmin(ReviewButtons, ReadOnlyAdmin):
         return transfer_table(
             rows.select_related("debit__owner", "credit__owner").order_by("created_at", "id")
         )
+
+    @admin.display(description=_("receipt and corrections"))
+    def receipts(self, session: ChargingSession) -> SafeString | str:
+        return receipt_links(Receipt.objects.of(session.reference))
 
     @admin.display(description=_("commands"))
     def commands(self, session: ChargingSession) -> SafeString:

@@ -2,6 +2,7 @@ from .guest import GuestCharge
 from .id_tag import IdTag
 from .orphan import Orphan
 from .reading import Reading
+from .reconcile_run import ReconcileRun
 from .session import ChargingSession, SessionEvent, SessionStatus, TransactionNumber
 
 __all__ = [
@@ -10,6 +11,7 @@ __all__ = [
     "IdTag",
     "Orphan",
     "Reading",
+    "ReconcileRun",
     "SessionEvent",
     "SessionStatus",
     "TransactionNumber",

@@ -5,7 +5,8 @@ a finding's `fix` is called. `examine` and `repair` in `run` are the way in.
 """
 
 from .finding import Finding
+from .nightly import run_nightly
 from .run import examine, repair
 from .snapshot import snapshot
 
-__all__ = ["Finding", "examine", "repair", "snapshot"]
+__all__ = ["Finding", "examine", "repair", "run_nightly", "snapshot"]

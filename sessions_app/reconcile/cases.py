@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from billing.models import Account, Transfer
+from billing.models import Account, Receipt, Transfer
 
 from ..models import ChargingSession, SessionEvent
 from .batches import in_batches
@@ -16,11 +16,12 @@ Kind, Code = Account.Kind, Transfer.Code
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One session, its transfers and its moves (from, to), in the order they were made."""
+    """One session with its transfers, moves (from, to) and receipts, in the order of each."""
 
     session: ChargingSession
     transfers: tuple[Transfer, ...]
     moves: tuple[tuple[str, str], ...]
+    receipts: tuple[Receipt, ...]
 
     @property
     def subject(self) -> str:
@@ -58,9 +59,14 @@ class Case:
 def load_cases() -> Iterator[Case]:
     sessions = ChargingSession.objects.select_related("tariff").order_by("pk")
     for batch in in_batches(sessions.iterator()):
-        transfers, moves = _transfers_of(batch), _moves_of(batch)
+        transfers, moves, receipts = _transfers_of(batch), _moves_of(batch), _receipts_of(batch)
         for session in batch:
-            yield Case(session, tuple(transfers[session.reference]), tuple(moves[session.pk]))
+            yield Case(
+                session,
+                tuple(transfers[session.reference]),
+                tuple(moves[session.pk]),
+                tuple(receipts[session.reference]),
+            )
 
 
 def _transfers_of(batch: list[ChargingSession]) -> defaultdict[str, list[Transfer]]:
@@ -77,4 +83,12 @@ def _moves_of(batch: list[ChargingSession]) -> defaultdict[uuid.UUID, list[tuple
     columns = ("session_id", "from_status", "to_status")
     for session_id, before, after in events.order_by("id").values_list(*columns):
         found[session_id].append((before, after))
+    return found
+
+
+def _receipts_of(batch: list[ChargingSession]) -> defaultdict[str, list[Receipt]]:
+    found: defaultdict[str, list[Receipt]] = defaultdict(list)
+    rows = Receipt.objects.filter(reference__in=[session.reference for session in batch])
+    for row in rows.order_by("number"):
+        found[row.reference].append(row)
     return found

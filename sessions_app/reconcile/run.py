@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterable, Iterator
 from .accounts import check_accounts
 from .bills import check_bill, check_paid
 from .cases import Case, load_cases
+from .days import check_days
 from .finding import Finding
 from .holds import check_hold, check_hold_amount, check_references, check_within_hold
 from .payments import check_payments
+from .receipts import check_receipt_numbers, check_receipts, check_sold
 from .states import (
     check_due_commands,
     check_due_sessions,
@@ -24,6 +26,7 @@ CASE_CHECKS: tuple[Callable[[Case], Iterator[Finding]], ...] = (
     check_paid,
     check_bill,
     check_history,
+    check_receipts,
 )
 
 
@@ -47,10 +50,13 @@ def repair(findings: Iterable[Finding]) -> list[Finding]:
 
 def _find(now: dt.datetime) -> Iterator[Finding]:
     yield from check_accounts()
+    yield from check_days()
     yield from check_references()
     yield from check_numbers()
     yield from check_credited()
     yield from check_paid_for()
+    yield from check_receipt_numbers()
+    yield from check_sold()
     yield from check_payments(now)
     for case in load_cases():
         for check in CASE_CHECKS:

@@ -16,7 +16,8 @@ session, command, accounts by id), checks, changes, and leaves its effects to th
     resume.resume         a station is back               its handshake
     guest.*               a charge without an account     POST /ocpp/guest_charge, the worker
     expire.run_due        time has passed                 the worker
+    restore.after_restore the database is a backup        manage after_restore
 
-The rest is what these share: holds, books, bill, ending, limits, plausible, readings, settle,
-stopping, orphans.
+The rest is what these share: holds, books, bill, ending, limits, plausible, readings, receipts,
+settle, stopping, orphans.
 """

@@ -7,7 +7,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from billing.money import Minor
-from stations import clock, commands
+from stations import alerts, clock, commands
 from stations.models import Station
 
 from ..facts import Sample, Stopped
@@ -17,7 +17,7 @@ from .authorize import ACCEPTED, TagVerdict, judge_tag
 from .bill import session_time
 from .ending import Ending
 from .plausible import Doubt, doubt, flags_of
-from .settle import book_loss, correct, put_in_review, settle_or_review
+from .settle import RESTORED, book_loss, correct, put_in_review, settle_or_review
 
 _S = SessionStatus
 ASKED_REASONS = ("", "Remote")
@@ -49,6 +49,8 @@ def end_session(session: ChargingSession, fact: Stopped) -> None:
     session.stop_received_at = fact.received_at
     session.meter_stop_wh = fact.meter_stop_wh
     session.save(update_fields=["stop_received_at", "meter_stop_wh"])
+    if RESTORED in session.flags:
+        alerts.resolve_alert(RESTORED, str(session.pk))
     readings.store(session, _samples(session, fact, at), received_at=fact.received_at)
     ending = _ending(session, fact, at)
     doubtful = doubt(session, ending)

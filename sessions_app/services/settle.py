@@ -15,9 +15,12 @@ from .books import book
 from .ending import Ending
 from .holds import release_hold, shrink_hold
 from .plausible import CLOCK_CHANGED, Doubt, doubt
+from .receipts import document
 
 STOP_IGNORED, REVIEW = "stop_ignored", "review"
 """Kinds of alerts; a session has at most one open alert of each."""
+RESTORED = "restored"
+"""Alert and flag of a session that ran when the backup was made which was restored since."""
 
 OFFLINE, UNFUNDED = "offline", "unfunded"
 """Flags of a start that was replayed: with money to hold for it, and without."""
@@ -71,6 +74,7 @@ def correct(session: ChargingSession, ending: Ending) -> None:
         paid_minor=session.cost_minor,
     )
     _tell_of_shortfall(session, priced.bill)
+    document(session, priced.bill)
 
 
 def put_in_review(
@@ -163,6 +167,7 @@ def _complete(session: ChargingSession, bill: Bill, *, actor: str) -> None:
     for kind in (STOP_IGNORED, REVIEW):
         alerts.resolve_alert(kind, str(session.pk))
     _tell_of_shortfall(session, bill)
+    document(session, bill)
 
 
 def _conclude(session: ChargingSession, ending: Ending) -> Priced:

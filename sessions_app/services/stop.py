@@ -7,13 +7,13 @@ from django.db import transaction
 
 from billing.errors import Invalid
 from billing.models import User
-from stations import commands
+from stations import alerts, commands
 
 from ..errors import SessionEnded, SessionNotFound
 from ..models import ChargingSession, SessionEvent, SessionStatus
 from ..models.session import OPEN, RUNNING
 from .ending import Ending
-from .settle import give_up, last_moment, settle
+from .settle import RESTORED, give_up, last_moment, settle
 from .stopping import ask_station_to_stop, begin_stopping
 
 _S = SessionStatus
@@ -66,4 +66,6 @@ def force_end(
             ask_station_to_stop(session)
         at = session.stopped_at or last_moment(session)
         settle(session, Ending(Decimal(meter_stop_wh), at, "forced", actor.username))
+        if RESTORED in session.flags:
+            alerts.resolve_alert(RESTORED, str(session.pk))
         return session

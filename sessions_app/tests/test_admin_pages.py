@@ -1,5 +1,6 @@
 """Every page of every model in the back office: open to olga, and to nobody without the right."""
 
+import datetime as dt
 from urllib.parse import urlencode
 
 import pytest
@@ -16,9 +17,11 @@ from knox.models import AuthToken
 
 from billing.admin.base import DiaryAdmin
 from billing.models import (
+    FiscalRegistration,
     IdempotentRequest,
     Payment,
     PaymentWebhook,
+    Receipt,
     SandboxPayment,
     TerminalPayment,
     User,
@@ -27,7 +30,7 @@ from billing.money import Minor
 from billing.payments.returns import request_refund
 from config.models import WorkerProcess
 from conftest import PASSWORD
-from sessions_app.models import ChargingSession, Orphan, Reading, SessionEvent
+from sessions_app.models import ChargingSession, Orphan, Reading, ReconcileRun, SessionEvent
 from sessions_app.services import guest
 from sessions_app.tags import add_tag
 from stations.models import Command, Connector, ConnectorStatus, Frame, Site, Station
@@ -62,6 +65,7 @@ def world(stage, alice, olga):
     ConnectorStatus.objects.create(
         station=station, connector_id=1, status="Charging", at=timezone.now()
     )
+    FiscalRegistration.objects.create(receipt=Receipt.objects.get(), fiscal_number="F-1")
     add_tag({"id_tag": "CARD1", "user": alice}, actor=olga)
     Group.objects.create(name="operators")
     AuthToken.objects.create(alice)
@@ -72,6 +76,7 @@ def world(stage, alice, olga):
         station_id="K-1", connector_id=2, amount=Minor(20_000), provider="manual", seller=olga
     )
     make_payments(alice, olga)
+    ReconcileRun.objects.create(day=dt.date(2026, 11, 24), time_zone="Asia/Bishkek")
     return session
 
 

@@ -12,7 +12,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from billing import ledger
-from billing.models import Account, Payment, Tariff, Transfer
+from billing.models import Account, Payment, Receipt, ReceiptCounter, Tariff, Transfer
 from sessions_app import tags
 from sessions_app.models import ChargingSession, SessionEvent
 from sessions_app.reconcile import examine, repair
@@ -242,6 +242,21 @@ def test_a_fix_looks_again_before_it_changes_anything(played, alice):
     assert find() == []
 
 
+def test_a_missing_receipt_is_issued_late(played):
+    """As after an upgrade from a release that issued none."""
+    for kind in ("correction", "receipt"):
+        Receipt.objects.filter(kind=kind).delete()
+    ReceiptCounter.objects.all().delete()
+    assert codes(find()) == {"receipt_missing"}
+    repair(find())
+    assert find() == []
+    issued = Receipt.objects.order_by("number").values_list("number", flat=True)
+    assert list(issued) == [1, 2, 3]
+    assert Receipt.objects.of(played.corrected.reference).get().paid_minor == (
+        played.row("corrected").get().cost_minor
+    )
+
+
 # --- Found, and left to people ------------------------------------------------------------------
 
 
@@ -328,7 +343,7 @@ def move_for_nothing(played, alice):
 
 def alter_cost(played, alice):
     played.row("paid").update(cost_minor=F("cost_minor") - 1)
-    return {"paid_wrong", "loss_wrong"}
+    return {"paid_wrong", "loss_wrong", "receipt_wrong"}
 
 
 def charge_what_failed(played, alice):
@@ -437,9 +452,61 @@ def leave_topup_pending(played, alice):
     return {"topup_overdue"}
 
 
+def alter_receipt(played, alice):
+    """One that was issued says something else now."""
+    receipt = Receipt.objects.of(played.paid.reference).get()
+    receipt.snapshot["paid"] = "1.00"
+    receipt.save()
+    return {"receipt_altered"}
+
+
+def alter_correction(played, alice):
+    correction = Receipt.objects.get(kind="correction")
+    correction.difference_minor += 1
+    correction.save()
+    return {"receipt_wrong", "receipt_altered"}
+
+
+def lose_correction(played, alice):
+    Receipt.objects.get(kind="correction").delete()
+    return {"receipt_wrong", "receipt_number_missing"}
+
+
+def document_another(played, alice):
+    other = played.row("refused").get().user
+    Receipt.objects.of(played.paid.reference).update(user=other)
+    return {"receipt_of_another"}
+
+
+def document_nothing(played, alice):
+    receipt = Receipt.objects.of(played.paid.reference).get()
+    receipt.pk, receipt.reference, receipt.number = None, "session:7", 5
+    receipt.snapshot["number"] = 5
+    receipt.save(force_insert=True)
+    ReceiptCounter.objects.update(last=5)
+    return {"receipt_of_unknown_session"}
+
+
+def leave_a_gap(played, alice):
+    ReceiptCounter.objects.update(last=F("last") + 1)
+    return {"receipt_number_missing"}
+
+
+def turn_the_counter_back(played, alice):
+    ReceiptCounter.objects.update(last=1)
+    return {"receipt_counter_wrong"}
+
+
 @pytest.mark.parametrize(
     "damage",
     [
+        alter_receipt,
+        alter_correction,
+        lose_correction,
+        document_another,
+        document_nothing,
+        leave_a_gap,
+        turn_the_counter_back,
         alter_topup,
         lose_hold,
         hold_twice,

@@ -69,7 +69,12 @@ class Command(models.Model):
                 fields=["station", "lane", "created_at"],
                 condition=models.Q(status__in=["queued", "sent"]),
                 name="command_open",
-            )
+            ),
+            models.Index(
+                fields=["resolved_at"],
+                condition=models.Q(resolved_at__isnull=False),
+                name="command_resolved",
+            ),
         ]
 
     def __str__(self) -> str:

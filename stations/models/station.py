@@ -216,7 +216,7 @@ class ConnectorStatus(models.Model):
     info = models.CharField(max_length=50, blank=True)
     vendor_error_code = models.CharField(max_length=50, blank=True)
     at = models.DateTimeField(help_text=_("the station's clock"))
-    received_at = models.DateTimeField(default=timezone.now)
+    received_at = models.DateTimeField(default=timezone.now, db_index=True)
 
     class Meta:
         verbose_name = _("connector status")
