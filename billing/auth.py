@@ -40,7 +40,7 @@ class AnyIdentifierBackend(ModelBackend):
         if FAILED_LOG_INS.wait_s(*key):
             raise PermissionDenied
         is_right = (user or User()).check_password(password)
-        if user is None or not is_right or not self.user_can_authenticate(user):
+        if user is None or user.is_guest or not is_right or not self.user_can_authenticate(user):
             FAILED_LOG_INS.count(*key)
             return None
         if FAILED_LOG_INS.wait_s(*key):  # guesses in parallel: this one came too late

@@ -221,6 +221,8 @@ SPECTACULAR_SETTINGS = {
         "Registration": "stations.models.station.Station.Registration",
         "ReceiptKind": "billing.models.receipt.Receipt.Kind",
         "TopUpStatus": "billing.models.payment.Payment.Status",
+        "GuestChargeStatus": "sessions_app.models.guest.GuestCharge.State",
+        "RefundStatus": "sessions_app.api.guest.RefundStatus",
         "TransferKind": "billing.models.account.Transfer.Kind",
         "TransferCode": "billing.models.account.Transfer.Code",
     },

@@ -9,7 +9,9 @@ KubatError
 ├── OrphanNotFound        404
 ├── OrphanResolved        409
 ├── NotAssignable         409
-└── StillImplausible      409
+├── StillImplausible      409
+├── GuestChargeNotFound   404
+└── GuestChargeNotBegun   409
 """
 
 from billing.errors import Conflict, NotFound
@@ -58,3 +60,13 @@ class NotAssignable(Conflict):
 class StillImplausible(Conflict):
     code = "still_implausible"
     detail_default = "With this the session could not be true."
+
+
+class GuestChargeNotFound(NotFound):
+    code = "guest_charge_not_found"
+    detail_default = "There is no such charge."
+
+
+class GuestChargeNotBegun(Conflict):
+    code = "guest_charge_not_begun"
+    detail_default = "This charge has not begun."

@@ -40,6 +40,10 @@ class User(AbstractUser):
         _("own limit for a start by card"), null=True, blank=True
     )
 
+    is_guest = models.BooleanField(
+        _("guest"), default=False, help_text=_("Pays for one charge, and never logs in.")
+    )
+
     objects: ClassVar[Users] = Users()
 
     class Meta:

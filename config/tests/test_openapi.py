@@ -48,6 +48,7 @@ def test_every_operation_has_a_short_name_and_one_tag(operations):
         "auth",
         "billing",
         "commands",
+        "guests",
         "id_tags",
         "sessions",
         "sites",
@@ -64,11 +65,16 @@ def test_every_operation_tells_how_its_errors_look(document, operations):
         assert schema == {"$ref": "#/components/schemas/Error"}
 
 
-def test_all_but_log_in_and_registration_want_a_bearer_token(document, operations):
+GUESTS = "/ocpp/guest_charge"
+STOP_BY_TOKEN = f"{GUESTS}/{{token}}/stop"
+
+
+def test_all_but_log_in_registration_and_guests_want_a_bearer_token(document, operations):
     schemes = document["components"]["securitySchemes"]
     assert schemes == {"bearer": {"type": "http", "scheme": "bearer"}}
     free = {path for (_, path), one in operations.items() if one["security"] != [{"bearer": []}]}
-    assert free == {"/auth/login", "/auth/register"}
+    by_token = {f"{GUESTS}/{{token}}", STOP_BY_TOKEN}
+    assert free == {"/auth/login", "/auth/register", GUESTS, *by_token}
 
 
 def test_no_choice_is_named_by_its_digest(document):
@@ -77,14 +83,15 @@ def test_no_choice_is_named_by_its_digest(document):
     assert names == []
 
 
-def test_posts_know_the_idempotency_key_except_under_auth(operations):
+def test_posts_of_people_know_the_idempotency_key_except_under_auth(operations):
     with_key = {
         path
         for (method, path), operation in operations.items()
         if any(one["name"] == "Idempotency-Key" for one in operation.get("parameters", []))
     }
     posts = {path for method, path in operations if method == "post"}
-    assert with_key == {path for path in posts if not path.startswith("/auth/")}
+    of_nobody = {path for path in posts if path.startswith("/auth/")} | {STOP_BY_TOKEN}
+    assert with_key == posts - of_nobody
 
 
 @pytest.mark.django_db

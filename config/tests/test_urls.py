@@ -40,6 +40,9 @@ ACCESS = {
     "billing/osmp/<str:terminal>": {"get": EVERYONE},
     "ocpp/start_charge": {"post": SIGNED_IN},
     "ocpp/stop_charge": {"post": SIGNED_IN},
+    "ocpp/guest_charge": {"post": EVERYONE},
+    "ocpp/guest_charge/<str:token>": {"get": EVERYONE},
+    "ocpp/guest_charge/<str:token>/stop": {"post": EVERYONE},
     "ocpp/sessions": READ,
     "ocpp/sessions/<str:session_id>": READ,
     "ocpp/id_tags": {"get": STAFF} | WRITE,
@@ -60,7 +63,12 @@ METHODS = ("get", "post", "put", "patch", "delete")
 SAMPLES = {"str": "K-1", "uuid": str(uuid.uuid4()), "int": "1", "id_tag": "TAG"}
 CALLS = [(route, method, who) for route, access in ACCESS.items() for method, who in access.items()]
 
-NOT_JSON = {"auth/logout", "billing/sandbox/<uuid:payment_id>", "billing/webhooks/<str:provider>"}
+NOT_JSON = {
+    "auth/logout",
+    "billing/sandbox/<uuid:payment_id>",
+    "billing/webhooks/<str:provider>",
+    "ocpp/guest_charge/<str:token>/stop",
+}
 POSTS = [route for route, method, _ in CALLS if method == "post" and route not in NOT_JSON]
 BROKEN = [
     b"{",

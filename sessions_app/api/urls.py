@@ -5,6 +5,7 @@ from django.urls.converters import StringConverter
 
 from billing.api.routing import api_path
 
+from .guest import GuestChargeDetail, GuestCharges, StopGuestCharge
 from .tags import IdTagDetail, IdTagList
 from .views import SessionDetail, SessionList, StartCharge, StopCharge
 
@@ -20,6 +21,9 @@ register_converter(TagConverter, "id_tag")
 urlpatterns = [
     *api_path("ocpp/start_charge", StartCharge.as_view(), "start_charge"),
     *api_path("ocpp/stop_charge", StopCharge.as_view(), "stop_charge"),
+    *api_path("ocpp/guest_charge", GuestCharges.as_view(), "guest_charges"),
+    *api_path("ocpp/guest_charge/<str:token>", GuestChargeDetail.as_view(), "guest_charge"),
+    *api_path("ocpp/guest_charge/<str:token>/stop", StopGuestCharge.as_view(), "stop_guest_charge"),
     *api_path("ocpp/sessions", SessionList.as_view(), "sessions"),
     *api_path("ocpp/sessions/<str:session_id>", SessionDetail.as_view(), "session"),
     *api_path("ocpp/id_tags", IdTagList.as_view(), "id_tags"),

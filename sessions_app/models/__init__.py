@@ -1,3 +1,4 @@
+from .guest import GuestCharge
 from .id_tag import IdTag
 from .orphan import Orphan
 from .reading import Reading
@@ -6,6 +7,7 @@ from .session import ChargingSession, SessionEvent, SessionStatus, TransactionNu
 
 __all__ = [
     "ChargingSession",
+    "GuestCharge",
     "IdTag",
     "Orphan",
     "Reading",

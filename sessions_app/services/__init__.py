@@ -14,6 +14,7 @@ session, command, accounts by id), checks, changes, and leaves its effects to th
     authorize.judge_tag   may this tag charge?            Authorize
     calls.*               our calls to a station          the gateway's command lane
     resume.resume         a station is back               its handshake
+    guest.*               a charge without an account     POST /ocpp/guest_charge, the worker
     expire.run_due        time has passed                 the worker
     restore.after_restore the database is a backup        manage after_restore
 

@@ -33,7 +33,7 @@ _TAG_ALPHABET = string.ascii_uppercase + string.digits
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class Place:
     """Where a charge will be and what it is sold at."""
 
     station: Station
@@ -60,7 +60,7 @@ def request_start(
     if not driver.is_active:
         raise Forbidden("This driver is blocked.")
     with transaction.atomic():
-        place = _find_place(station_id, connector_id)
+        place = find_place(station_id, connector_id)
         sale = Sale.at(place.station, place.tariff.to_terms(), timezone.now())
         available = available_of(driver)
         try:
@@ -73,7 +73,8 @@ def request_start(
         return session
 
 
-def _find_place(station_id: str, connector_id: int | None) -> _Place:
+def find_place(station_id: str, connector_id: int | None) -> Place:
+    """Lock the station, and say where and at what tariff it sells now. Raises as request_start."""
     station = Station.objects.select_for_update(no_key=True, of=("self",)).select_related("owner")
     found = station.by_identity(station_id).first()
     if found is None:
@@ -99,7 +100,7 @@ def _find_place(station_id: str, connector_id: int | None) -> _Place:
         raise ConnectorReserved
     if chosen.status not in FREE:
         raise ConnectorBusy
-    return _Place(found, chosen.connector_id, tariff)
+    return Place(found, chosen.connector_id, tariff)
 
 
 def _taken(station: Station) -> set[int | None]:
@@ -116,7 +117,7 @@ def _choose(connectors: list[Connector]) -> Connector | None:
 
 
 def _record(
-    driver: User, place: _Place, limit: Limit, *, actor: User, error_code: str = ""
+    driver: User, place: Place, limit: Limit, *, actor: User, error_code: str = ""
 ) -> ChargingSession:
     """Insert the session; with an error code it is over before it began."""
     session = ChargingSession.objects.create(
@@ -142,7 +143,7 @@ def _make_tag() -> str:
 
 
 def _ask_station(
-    session: ChargingSession, place: _Place, hold: Minor, *, actor: User, reason: str
+    session: ChargingSession, place: Place, hold: Minor, *, actor: User, reason: str
 ) -> None:
     timeout_s = settings.CSMS_CALL_TIMEOUT_S
     session.due_at = timezone.now() + dt.timedelta(seconds=timeout_s)

@@ -31,6 +31,7 @@ from billing.payments.returns import request_refund
 from config.models import WorkerProcess
 from conftest import PASSWORD
 from sessions_app.models import ChargingSession, Orphan, Reading, ReconcileRun, SessionEvent
+from sessions_app.services import guest
 from sessions_app.tags import add_tag
 from stations.models import Command, Connector, ConnectorStatus, Frame, Site, Station
 
@@ -71,6 +72,9 @@ def world(stage, alice, olga):
     IdempotentRequest.objects.create(user=alice, path="/ocpp/start_charge", key="k")
     LogEntry.objects.log_actions(olga.pk, [station], CHANGE, change_message="named")
     WorkerProcess.objects.create(host="test")
+    guest.open_charge(
+        station_id="K-1", connector_id=2, amount=Minor(20_000), provider="manual", seller=olga
+    )
     make_payments(alice, olga)
     ReconcileRun.objects.create(day=dt.date(2026, 11, 24), time_zone="Asia/Bishkek")
     return session
