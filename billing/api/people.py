@@ -52,7 +52,7 @@ class RegistrationSerializer(serializers.Serializer[User]):
     password = serializers.CharField(
         max_length=MAX_PASSWORD_LENGTH, trim_whitespace=False, write_only=True
     )
-    name = serializers.CharField(required=False, allow_blank=True, max_length=150)
+    name = serializers.CharField(required=False, allow_blank=True, allow_null=True, max_length=150)
 
 
 class LogInSerializer(serializers.Serializer[User]):
@@ -88,7 +88,7 @@ class RegisterView(APIView):
             email=given.get("email"),
             phone=given.get("phone"),
             password=given["password"],
-            name=given.get("name", ""),
+            name=given.get("name") or "",
         )
         return Response(UserSerializer(user).data, status=status.HTTP_201_CREATED)
 

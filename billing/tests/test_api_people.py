@@ -66,6 +66,12 @@ def test_with_both_the_email_is_the_username_and_both_log_in(anyone):
     assert log_in(anyone, " Dana@Example.ORG ").status_code == 200
 
 
+def test_what_is_null_is_not_given(anyone):
+    body = {"email": "a@example.com", "phone": None, "name": None, "password": "Long-pass-9812"}
+    reply = anyone.post("/auth/register", body)
+    assert (reply.status_code, reply.json()["name"]) == (201, "")
+
+
 def test_a_new_driver_has_an_empty_account(anyone):
     register(anyone, **NEW)
     account = Account.objects.get(owner__username="dana@example.org")
