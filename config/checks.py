@@ -88,7 +88,7 @@ def _check_fiscal() -> Iterator[CheckMessage]:
     except ImportError:
         found = None
     if not callable(found):
-        yield Error("CSMS_FISCAL_REGISTRAR names no callable that exists.", id="kubat.E012")
+        yield Error("CSMS_FISCAL_REGISTRAR names no callable that exists.", id="kubat.E018")
 
 
 def _check_place() -> Iterator[CheckMessage]:
@@ -148,6 +148,12 @@ def _check_data() -> Iterator[CheckMessage]:
         _ = settings.SECRET_KEY  # Django raises where it is empty
     except ImproperlyConfigured:
         yield Error("SECRET_KEY must be set for this database.", id="kubat.E001")
+    if settings.IS_SECRET_KEY_MADE and not settings.IS_SQLITE:
+        yield Warning(
+            "SECRET_KEY is not set, so this checkout made its own.",
+            hint="Give every host the same SECRET_KEY, or log-ins end when they change hosts.",
+            id="kubat.W003",
+        )
     if settings.IS_SQLITE and settings.REDIS_URL:
         yield Warning(
             "REDIS_URL joins several processes, and SQLite allows one.",

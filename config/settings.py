@@ -3,7 +3,9 @@
 `.env.example` lists them all; a test fails when one is missing there.
 """
 
+import contextlib
 import datetime as dt
+import os
 import secrets
 from decimal import Decimal
 from pathlib import Path
@@ -63,22 +65,35 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # --- Secrets --------------------------------------------------------------------------------
 
 
-def _secret_key() -> str:
-    """Return SECRET_KEY; a SQLite installation without one makes its own beside its database."""
-    given: str = env.str("SECRET_KEY", default="")
-    if given or not IS_SQLITE:
-        return given  # an empty key on PostgreSQL fails at start, see config.checks
-    path = STATE_DIR / f"{Path(DATABASE['NAME']).name}.secret"
+def _made_secret_key() -> str:
+    """Return the key of an installation that was given none; it makes one, once.
+
+    It lies beside a SQLite database, else in the checkout, for all processes started there: with
+    several hosts the key must be given (kubat.W003). Empty where it cannot be written (kubat.E001).
+    """
+    name = Path(DATABASE["NAME"]).name if IS_SQLITE else "kubat"
+    path = STATE_DIR / f"{name}.secret"
     try:
-        with path.open("x") as file:
-            path.chmod(0o600)
-            file.write(secrets.token_urlsafe(50))
-    except FileExistsError:
-        pass
-    return path.read_text()
+        if not path.exists():
+            _write_once(path, secrets.token_urlsafe(50))
+        return path.read_text()
+    except OSError:
+        return ""
 
 
-SECRET_KEY = _secret_key()
+def _write_once(path: Path, text: str) -> None:
+    """Make a private file with this text unless there is one: whole, or not at all."""
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    draft.touch(mode=0o600)
+    draft.write_text(text)
+    with contextlib.suppress(FileExistsError):
+        os.link(draft, path)
+    draft.unlink()
+
+
+SECRET_KEY: str = env.str("SECRET_KEY", default="")
+IS_SECRET_KEY_MADE = not SECRET_KEY
+SECRET_KEY = SECRET_KEY or _made_secret_key()
 
 # --- Redis: with it many processes, without it one ------------------------------------------
 

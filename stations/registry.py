@@ -77,9 +77,15 @@ def find(station_id: str, *, among: StationQuerySet | None = None) -> Station:
 def register_station(*, facts: StationFacts, by: User, reason: str = "") -> Keyed:
     """Make a station and its connectors (1 when not stated).
 
-    The key is made when its profile needs one and none is given. Raises Invalid, also for an
-    identity that is taken in another case.
+    The key is made when its profile needs one and none is given. A station that waits for
+    approval is taken as it is registered here. Raises Invalid, also for an identity that is
+    taken in another case.
     """
+    waiting = Station.objects.by_identity(facts["station_id"]).filter(
+        registration=Station.Registration.PENDING
+    )
+    if waiting.exists():
+        return _approve(facts, by=by, reason=reason)
     station = Station(identity=_identity(facts["station_id"]), **_columns(facts))
     made = _settle_key(station, facts)
     try:
@@ -90,6 +96,20 @@ def register_station(*, facts: StationFacts, by: User, reason: str = "") -> Keye
     _set_connectors(station, facts.get("connectors", 1))
     audit.record(by, audit.ADDITION, station, reason=reason)
     return Keyed(station, made or facts.get("key"))
+
+
+def _approve(facts: StationFacts, *, by: User, reason: str) -> Keyed:
+    """Accept a station that introduced itself; its key is told, for it is new."""
+    changes: StationFacts = {
+        "security_profile": Station._meta.get_field("security_profile").default,
+        **facts,
+        "registration": Station.Registration.ACCEPTED.value,
+    }
+    reported = Connector.objects.filter(station__identity=_identity(facts["station_id"])).count()
+    if changes.get("connectors", reported) < reported:
+        del changes["connectors"]
+    approved = update_station(station_id=facts["station_id"], changes=changes, by=by, reason=reason)
+    return Keyed(approved.station, approved.key or facts.get("key"))
 
 
 @transaction.atomic

@@ -113,7 +113,7 @@ def test_staff_have_a_document_registered_again(alice, client, olga, told):
 @pytest.mark.parametrize("name", ["nowhere.register", "billing.receipts.fiscal.TOPIC", "register"])
 def test_a_registrar_that_cannot_be_called_fails_at_start(settings, name):
     settings.CSMS_FISCAL_REGISTRAR = name
-    assert "kubat.E012" in {problem.id for problem in check_settings(None)}
+    assert "kubat.E018" in {problem.id for problem in check_settings(None)}
 
 
 def test_a_registrar_that_can_be_called_is_fine():

@@ -9,6 +9,7 @@ import pytest
 from django.conf import settings as kubat
 
 from config.checks import POSITIVE, check_settings
+from config.settings import _write_once
 
 SOURCE = kubat.BASE_DIR / "config" / "settings.py"
 EXAMPLE = kubat.BASE_DIR / ".env.example"
@@ -77,6 +78,21 @@ def problems():
 
 def test_the_defaults_are_right():
     assert problems() == set()
+
+
+def test_a_key_is_made_once_and_kept_to_its_owner(tmp_path):
+    path = tmp_path / "kubat.secret"
+    for text in ("first", "second"):
+        _write_once(path, text)
+    assert path.read_text() == "first"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_key_of_its_own_is_told_where_several_hosts_may_serve(settings):
+    settings.IS_SECRET_KEY_MADE, settings.IS_SQLITE = True, False
+    settings.DATABASE = {"OPTIONS": {"pool": {"max_size": 100}}}
+    assert "kubat.W003" in problems()
 
 
 @pytest.mark.parametrize("name", POSITIVE)
@@ -157,5 +173,6 @@ def test_redis_beside_sqlite_is_pointed_out(settings):
 @pytest.mark.parametrize(("size", "expected"), [(11, {"kubat.E011"}), (12, set())])
 def test_the_pool_has_a_connection_for_each_thread(settings, size, expected):
     settings.IS_SQLITE, settings.CSMS_GATEWAY_THREADS = False, 8
+    settings.IS_SECRET_KEY_MADE = False
     settings.DATABASE = {"OPTIONS": {"pool": {"max_size": size}}}
     assert problems() == expected

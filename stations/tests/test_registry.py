@@ -205,3 +205,18 @@ def test_a_site_with_a_station_stays(olga):
     registry.remove_station(station_id="S-1", by=olga)
     registry.remove_site(site_id=site.pk, by=olga)
     assert not Site.objects.exists()
+
+
+def test_a_station_that_waits_is_taken_as_it_is_registered(olga):
+    Station.objects.create(
+        station_id="New-1",
+        identity="new-1",
+        security_profile=0,
+        registration=Station.Registration.PENDING,
+    )
+    keyed = registry.register_station(facts={"station_id": "NEW-1", "name": "North"}, by=olga)
+    station = Station.objects.get()
+    assert (station.registration, station.name) == (Station.Registration.ACCEPTED, "North")
+    assert station.security_profile == 1
+    assert keyed.key
+    assert hashlib.sha256(keyed.key.encode()).hexdigest() == station.key_digest
