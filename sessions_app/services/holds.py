@@ -97,6 +97,8 @@ def size_hold(sale: Sale, limit: Limit, available: Minor) -> Minor:
     is_free = cost == 0 and sale.is_free
     if hold > available or (hold < to_minor(settings.CSMS_MIN_HOLD) and not is_free):
         raise InsufficientFunds
+    if sale.energy_limit_wh(limit, hold) == 0:  # a flat fee would take it all
+        raise InsufficientFunds
     return hold
 
 

@@ -143,6 +143,15 @@ def test_short_funds_record_an_error_and_hold_nothing(stage, alice, limit_type, 
     assert not Command.objects.exists()
 
 
+def test_an_amount_that_a_flat_fee_would_take_buys_nothing(stage, alice, tariff):
+    flat = {"price_components": [{"type": "FLAT", "price": "20.00", "step_size": 1}]}
+    tariff.elements = [flat]
+    tariff.save()
+    assert stage.ask(alice, "amount", "20").error_code == "insufficient_funds"
+    session = stage.ask(alice, "amount", "45")
+    assert (session.hold_minor, session.energy_limit_wh) == (4_500, 2_000)
+
+
 def test_an_empty_wallet_cannot_charge_until_full(stage, bob):
     assert stage.ask(bob, "full").error_code == "insufficient_funds"
 

@@ -382,14 +382,14 @@ def test_an_offline_start_without_money_that_still_runs_is_stopped(stage, bob):
     assert ledger.house(Account.Kind.LOSS).balance_minor == -625
 
 
-def test_a_flat_fee_above_the_hold_is_loss_and_stops_at_once(stage, alice, tariff):
+def test_a_flat_fee_counts_towards_the_bought_amount(stage, alice, tariff):
     reprice(tariff, price_per_kwh=PRICE, elements=priced(("FLAT", "20.00")))
-    session = stage.charge(alice, "amount", "10")
-    stage.deliver(session.transaction_id, 1)
+    session = stage.charge(alice, "amount", "20.10")  # the fee, and 8 Wh
+    stage.deliver(session.transaction_id, 8)
     session.refresh_from_db()
     assert session.status == "stopping"
     stage.end(session.transaction_id)
-    assert money(alice) == (99_000, 0)
+    assert money(alice) == (97_990, 0)
 
 
 # --- Repeats ---------------------------------------------------------------------------------
