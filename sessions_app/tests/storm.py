@@ -159,18 +159,7 @@ class Storm:
         expire.run_due(dt.datetime.now(dt.UTC) + dt.timedelta(seconds=ahead))
 
     def flap(self):
-        from sessions_app.tests.stage import connect
-
-        stage = self.stage()
-        stage.station = connect(stage.station)
-        stage_back(stage)
-
-
-def stage_back(stage):
-    from sessions_app.services import calls, resume
-
-    calls.cut_off(station_pk=stage.station.pk, fence=stage.station.fence)
-    resume.resume(station=stage.station)
+        self.stage().reconnect()
 
 
 if __name__ == "__main__":
