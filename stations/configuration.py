@@ -70,8 +70,6 @@ def absorb(command: Command) -> None:
     Stores what the station reported or accepted, settles its key, and queues the next step of
     the set-up.
     """
-    if command.action not in (READ, CHANGE):
-        return
     with transaction.atomic():
         station = Station.objects.select_for_update(no_key=True).get(pk=command.station_id)
         if command.action == READ:

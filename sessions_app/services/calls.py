@@ -12,11 +12,12 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from stations import commands, configuration
+from stations import commands
 from stations.models import Command
 
 from ..models import ChargingSession, SessionEvent, SessionStatus
 from ..models.session import PENDING
+from . import outcomes
 from .limits import may_reach_limit
 from .settle import complete_cancelled, give_up
 from .start import START_ACTION
@@ -92,7 +93,7 @@ def _resolve(
         command = commands.resolve(command_id, status, response=response, error=error)
         if command is None:
             return
-        configuration.absorb(command)
+        outcomes.hear(command)
         if session:
             _tell(session, command)
 

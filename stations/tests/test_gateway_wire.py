@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from billing.errors import Invalid
 from stations.gateway import schemas, wire
-from stations.gateway.v16 import charge_point
+from stations.gateway.v16 import exchange
 from stations.gateway.wire import Call, Refusal, Result
 
 TEXT = st.text(max_size=20)
@@ -159,5 +159,5 @@ def test_what_is_no_action_cannot_be_asked(action):
 
 
 def test_python_ocpp_makes_no_thread_hops():
-    assert charge_point.SUBPROTOCOL == "ocpp1.6"
+    assert exchange.SUBPROTOCOL == "ocpp1.6"
     assert ocpp.messages.ASYNC_VALIDATION is False

@@ -1,0 +1,172 @@
+"""How a call is handled, whatever it says: python-ocpp's routing, our reading and writing.
+
+Its own loop dies on many a frame, validates in two thread hops, and answers a failed handler with
+InternalError even where the station must keep its message; so frames come here already read, and
+`handle` takes the place of `start` and `route_message`.
+"""
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+import ocpp.messages
+from django.utils import timezone
+from ocpp.charge_point import remove_nones, serialize_as_dict, snake_to_camel_case
+from ocpp.exceptions import (
+    FormationViolationError,
+    InternalError,
+    NotImplementedError,
+    NotSupportedError,
+    OCPPError,
+)
+from ocpp.routing import on
+from ocpp.v16 import ChargePoint as PythonOcpp
+from ocpp.v16 import call_result
+from ocpp.v16.enums import Action
+
+from sessions_app.models import Orphan
+from sessions_app.services import orphans
+from stations.frames import mask_text
+from stations.models import Station
+
+from .. import schemas, wire
+from ..bridge import DatabaseAway, patiently
+from ..request import Link, Request
+from . import facts
+
+ocpp.messages.ASYNC_VALIDATION = False  # should anything still validate there: no thread hops
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+Handler = TypeVar("Handler", bound=Callable[..., Any])
+SUBPROTOCOL = "ocpp1.6"
+Kind = Orphan.Kind
+
+KEPT = {
+    Action.start_transaction: Kind.START,
+    Action.meter_values: Kind.READINGS,
+    Action.stop_transaction: Kind.STOP,
+}
+"""Actions that are stored even when they break their schema, and as what (design section 7)."""
+KEPT_CHARS = 100_000
+
+
+def answers(action: Action) -> Callable[[Handler], Handler]:
+    """python-ocpp's `on`, with its type."""
+    return cast(Callable[[Handler], Handler], on(action))
+
+
+class Exchange(PythonOcpp):
+    """One socket's calls: judged, handed to their handler, and answered.
+
+    The handlers are methods of its subclasses, one class a profile of OCPP 1.6.
+    """
+
+    def __init__(self, link: Link) -> None:
+        super().__init__(link.station_id, link)
+        self.link = link
+        self.registration: Station.Registration | None = None
+
+    def answer_at_once(self, request: Request) -> str | None:
+        """Return the answer where it needs no database, else None.
+
+        That is a Heartbeat, and the refusal of what would not be stored anyway.
+        """
+        call = request.call
+        request.breach = self._breach(call)
+        if request.breach is None:
+            return _confirmed(call.id, self.heartbeat()) if call.action == "Heartbeat" else None
+        is_kept = call.action in KEPT or (self.link.is_lenient and call.action in self.route_map)
+        return None if is_kept else _refused(call.id, request.breach)
+
+    async def handle(self, request: Request) -> None:
+        """Do what a call says, and send its answer after what it changed was committed (P4).
+
+        Raises DatabaseAway; then no answer was sent, and the station keeps its message.
+        """
+        try:
+            answer = _confirmed(request.call.id, await self._confirm(request))
+        except OCPPError as error:
+            answer = _refused(request.call.id, error)
+        await self.link.send(answer, action=request.call.action)
+
+    async def _confirm(self, request: Request) -> Any:
+        """Return the confirmation. Raises OCPPError for a CALLERROR: never for a stop (P5)."""
+        is_stop = request.call.action == Action.stop_transaction
+        try:
+            confirmation = await self.route_map[request.call.action]["_on_action"](request)
+        except (OCPPError, DatabaseAway):
+            raise
+        except Exception:
+            logger.exception("%s: %s failed", self.id, request.call.action)
+            await self._rescue(request)
+            if not is_stop:
+                raise InternalError("The call could not be handled.") from None
+            return call_result.StopTransaction()
+        if request.breach and not (is_stop or self.link.is_lenient):
+            raise request.breach
+        return confirmation
+
+    def _breach(self, call: wire.Call) -> OCPPError | None:
+        """What is wrong with a call before anyone looks at what it means."""
+        if call.fault:
+            return FormationViolationError(call.fault)
+        if call.action not in self.route_map:
+            if schemas.is_known(SUBPROTOCOL, call.action):
+                return NotSupportedError("This action is not for a central system.")
+            return NotImplementedError("This action is not known.")
+        found = schemas.request_breach(SUBPROTOCOL, call.action, call.payload)
+        return found.error(found.description) if found else None
+
+    # --- What handlers use ----------------------------------------------------------------
+
+    def heartbeat(self) -> call_result.Heartbeat:
+        return call_result.Heartbeat(current_time=facts.wire_time(timezone.now()))
+
+    async def use(self, use_case: Callable[..., T], **arguments: Any) -> T:
+        """Run a use case with this station, as its row now is."""
+        return await patiently(_with_station, self.link.station_pk, use_case, arguments)
+
+    async def keep(self, request: Request, cause: str) -> None:
+        """Store a message that could not be used as it came (P8); others are only in the diary."""
+        kind = KEPT.get(request.call.action)
+        if kind is not None:
+            await self.use(_keep_unreadable, kind=kind, call=request.call, cause=cause)
+
+    async def _rescue(self, request: Request) -> None:
+        """Keep a message that we failed on; where even that fails, the log has it."""
+        try:
+            await self.keep(request, "it could not be handled")
+        except DatabaseAway:
+            raise
+        except Exception:  # noqa: BLE001 - the edge of the edge
+            logger.critical("%s: not kept: %s", self.id, mask_text(request.call.text))
+
+
+def _with_station(station_pk: int, use_case: Callable[..., T], arguments: dict[str, Any]) -> T:
+    return use_case(station=Station.objects.get(pk=station_pk), **arguments)
+
+
+def _keep_unreadable(*, station: Station, kind: Orphan.Kind, call: wire.Call, cause: str) -> None:
+    """One row a message: its resend has another message id and is the same message."""
+    frame = mask_text(call.text[:KEPT_CHARS])
+    body = call.text.replace(json.dumps(call.id), "", 1)
+    orphans.keep_unreadable(
+        station,
+        kind,
+        key=hashlib.sha256(body.encode("utf-8", "surrogatepass")).hexdigest(),
+        payload={"frame": frame},
+        cause=cause,
+    )
+
+
+def _confirmed(message_id: str, confirmation: Any) -> str:
+    payload = snake_to_camel_case(remove_nones(serialize_as_dict(confirmation)))
+    return wire.result(message_id, payload)
+
+
+def _refused(message_id: str, error: OCPPError) -> str:
+    return wire.error(message_id, error.code, (error.description or "")[:255])

@@ -1,0 +1,33 @@
+"""Firmware, diagnostics and logs of OCPP 1.6: what a station says while it works on them."""
+
+from typing import Any
+
+from ocpp.v16 import call_result
+from ocpp.v16.enums import Action
+
+from ..request import Request
+from .exchange import Exchange, answers
+
+
+class Maintenance(Exchange):
+    """Progress of what an operator asked for; the diary of frames keeps it."""
+
+    @answers(Action.diagnostics_status_notification)
+    async def on_diagnostics(self, request: Request) -> Any:
+        """§4.4. The diary of frames keeps it, as with the next four."""
+        return call_result.DiagnosticsStatusNotification()
+
+    @answers(Action.firmware_status_notification)
+    async def on_firmware(self, request: Request) -> Any:
+        """§4.5."""
+        return call_result.FirmwareStatusNotification()
+
+    @answers(Action.log_status_notification)
+    async def on_log_status(self, request: Request) -> Any:
+        """Security whitepaper 5.12."""
+        return call_result.LogStatusNotification()
+
+    @answers(Action.signed_firmware_status_notification)
+    async def on_signed_firmware(self, request: Request) -> Any:
+        """Security whitepaper 5.18."""
+        return call_result.SignedFirmwareStatusNotification()
