@@ -94,7 +94,7 @@ def check_request(subprotocol: str, action: str, payload: dict[str, Any]) -> Non
 
 
 def is_known(subprotocol: str, action: str) -> bool:
-    return action in _actions(subprotocol)
+    return action in actions(subprotocol)
 
 
 def request_breach(subprotocol: str, action: str, payload: dict[str, Any]) -> Breach | None:
@@ -108,7 +108,8 @@ def response_breach(subprotocol: str, action: str, payload: dict[str, Any]) -> B
 
 
 @functools.cache
-def _actions(subprotocol: str) -> frozenset[str]:
+def actions(subprotocol: str) -> frozenset[str]:
+    """Return every action of a version, whoever sends it."""
     names = (entry.name.removesuffix(".json") for entry in _folder(subprotocol).iterdir())
     return frozenset(name.removesuffix(RESPONSE) for name in names if name.endswith(RESPONSE))
 
