@@ -275,6 +275,8 @@ def swarm(running):
         yield swarm
 
 
+# The sockets' thread draws random numbers of its own while the frames are made.
+@pytest.mark.filterwarnings("ignore:Do not use the `random` module inside strategies")
 def test_mutated_frames(running, swarm):
     server, _ = running
     measured = []
