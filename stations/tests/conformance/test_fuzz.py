@@ -9,7 +9,7 @@ import itertools
 import json
 import os
 import threading
-from collections import Counter, defaultdict
+from collections import Counter
 from pathlib import Path
 
 import httpx
@@ -165,7 +165,7 @@ class Socket:
         self.websocket = websocket
         self.answers = Counter()
         self.owed = Counter()
-        self.actions = defaultdict(set)  # an id may be used twice: which answer is whose is open
+        self.actions = {}  # of the calls that kept the id that they were given, which is theirs alone
         self._numbers = itertools.count()
 
     async def play(self, texts):
@@ -173,11 +173,13 @@ class Socket:
         self.answers.clear()
         self.owed.clear()
         for text in [*texts, json.dumps([2, ID, "Heartbeat", {}])]:
-            sent = text.replace(ID, f"f{next(self._numbers)}")
+            own_id = f"f{next(self._numbers)}"
+            sent = text.replace(ID, own_id)
             call = call_in(sent)
             if call is not None:
                 self.owed[call[0]] += 1
-                self.actions[call[0]].add(call[1])
+            if call is not None and call[0] == own_id:
+                self.actions[own_id] = call[1]
             await self.websocket.send(sent)
         async with asyncio.timeout(ANSWERED_WITHIN_S):
             while self.owed - self.answers:
@@ -188,17 +190,17 @@ class Socket:
         if kind == 2:
             return  # a call of the central system
         self.answers[message_id] += 1
-        actions = self.actions.get(message_id)
+        action = self.actions.pop(message_id, None)
         if kind == 3:
             (payload,) = rest
-            assert actions is None or any(is_confirmation(payload, of) for of in actions), answer
+            assert action is None or is_confirmation(payload, action), answer
         else:
             code, description, details = rest
             assert kind == 4
             assert code in CODES, answer
             assert isinstance(description, str)
             assert details == {}
-            assert actions != {"StopTransaction"}, answer
+            assert action != "StopTransaction", answer
 
 
 def is_confirmation(payload, action):
