@@ -165,7 +165,7 @@ class Socket:
         self.websocket = websocket
         self.answers = Counter()
         self.owed = Counter()
-        self.actions = {}  # of the calls that kept the id that they were given, which is theirs alone
+        self.actions = {}  # of the calls that kept the id that they were given
         self._numbers = itertools.count()
 
     async def play(self, texts):
