@@ -168,6 +168,15 @@ class Station(models.Model):
         """MeterValueSampleInterval (OCPP 1.6 §9.1.16) as the station last reported it."""
         return self._configured_int("MeterValueSampleInterval", settings.CSMS_METER_INTERVAL_S)
 
+    def supports(self, profile: str) -> bool | None:
+        """Whether SupportedFeatureProfiles (OCPP 1.6 §9.1.24) names a profile, e.g. SmartCharging.
+
+        None when the station has not reported what it supports.
+        """
+        value = str(self.configuration.get("SupportedFeatureProfiles", {}).get("value") or "")
+        named = {name.strip().casefold() for name in value.split(",") if name.strip()}
+        return profile.casefold() in named if named else None
+
     def _configured_int(self, key: str, default: int) -> int:
         value = str(self.configuration.get(key, {}).get("value") or "")
         return int(value) if _SECONDS.fullmatch(value) else default
