@@ -112,7 +112,6 @@ class Station(models.Model):
         default=1, validators=[MaxValueValidator(3)]
     )
     key_digest = models.CharField(max_length=64, blank=True, editable=False)
-    pending_key_digest = models.CharField(max_length=64, blank=True, editable=False)
 
     registration = models.CharField(
         max_length=8, choices=Registration, default=Registration.ACCEPTED
