@@ -110,7 +110,7 @@ class TransferForm(ReasonForm):
     message_id = forms.CharField(
         label=_("Message id"), max_length=50, required=False, widget=UnfoldAdminTextInputWidget
     )
-    data = forms.CharField(label=_("Data"), required=False, widget=UnfoldAdminTextareaWidget)
+    text = forms.CharField(label=_("Data"), required=False, widget=UnfoldAdminTextareaWidget)
 
 
 class StopForm(ReasonForm):

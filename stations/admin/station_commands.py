@@ -138,7 +138,7 @@ class CommandButtons:
         said = (
             ("vendorId", act.values["vendor_id"]),
             ("messageId", act.values["message_id"]),
-            ("data", act.values["data"]),
+            ("data", act.values["text"]),
         )
         return ask(act, "DataTransfer", {name: value for name, value in said if value})
 

@@ -83,7 +83,7 @@ def asked():
         ("transfer_data", {"vendor_id": "org.x"}, "DataTransfer", {"vendorId": "org.x"}),
         (
             "transfer_data",
-            {"vendor_id": "org.x", "message_id": "m", "data": "{}"},
+            {"vendor_id": "org.x", "message_id": "m", "text": "{}"},
             "DataTransfer",
             {"vendorId": "org.x", "messageId": "m", "data": "{}"},
         ),
