@@ -79,19 +79,23 @@ def apply(*, station: Station, by: User, reason: str = "") -> None:
 def absorb(command: Command) -> None:
     """Learn from a command that has just ended, in the transaction that ends it.
 
-    Stores what the station reported or accepted, settles its key, and queues the next step of
-    a run.
+    Stores what the station reported or accepted, settles its key, queues the next step of a
+    run, and counts what differs.
     """
     with transaction.atomic():
         station = Station.objects.select_for_update(no_key=True).get(pk=command.station_id)
+        counted: dict[str, Any] = {}
         if command.action == READ:
-            _absorb_report(station, command)
+            counted = _absorb_report(station, command)
         else:
             rotation.settle(station, command)
             _absorb_change(station, command)
-        station.save(update_fields=["configuration"])
-        if command.reference in RUNS and not _is_cut_off(command):
+        if command.reference not in RUNS:
+            _tell_unmet(station)
+        elif not _is_cut_off(command):
             _next_step(station, command)
+        station.save(update_fields=["configuration"])
+        key_table.refresh(station, **counted)
 
 
 def _note_boot(station: Station) -> None:
@@ -137,11 +141,10 @@ def _next_step(station: Station, last: Command) -> None:
     change = None
     if _may_run(station, last.reference) and not is_hopeless:
         change = _next_change(station)
-    station.save(update_fields=["configuration"])
     if change is not None:
         _send(station, CHANGE, change, last.reference)
     else:
-        _judge(station)
+        _tell_unmet(station)
 
 
 def _next_change(station: Station) -> dict[str, str] | None:
@@ -159,9 +162,8 @@ def _next_change(station: Station) -> dict[str, str] | None:
     return None
 
 
-def _judge(station: Station) -> None:
-    """The run is over: count what differs, and tell an operator of what Kubat cannot do without."""
-    key_table.refresh(station)
+def _tell_unmet(station: Station) -> None:
+    """Tell an operator of what Kubat cannot do without; during a run it may yet be mended."""
     missing = unmet(station)
     if missing:
         text = f"{station} does not report as Kubat needs: {', '.join(missing)}."
@@ -210,11 +212,14 @@ def _is_cut_off(step: Command) -> bool:
     return error_code(step) == "disconnected"
 
 
-def _absorb_report(station: Station, command: Command) -> None:
-    """Store what GetConfiguration told (OCPP 1.6 §5.8); of a key that comes twice, the last."""
+def _absorb_report(station: Station, command: Command) -> dict[str, Any]:
+    """Store what GetConfiguration told (OCPP 1.6 §5.8); of a key that comes twice, the last.
+
+    Returns when all keys were read and how many of them are not kept, where all were asked for.
+    """
     answer = command.response
     if answer is None:
-        return
+        return {}
     spellings = {name.casefold(): name for name in station.configuration}
     left_out = 0
     for item in answer.get("configurationKey") or []:
@@ -231,7 +236,7 @@ def _absorb_report(station: Station, command: Command) -> None:
             entry["unknown"] = True
             entry.pop("value", None)
     is_whole = not command.payload.get("key")
-    key_table.refresh(station, read_at=timezone.now(), left_out=left_out if is_whole else None)
+    return {"read_at": timezone.now(), "left_out": left_out} if is_whole else {}
 
 
 def _entry(station: Station, key: str, spellings: dict[str, str]) -> dict[str, Any] | None:
@@ -257,7 +262,6 @@ def _absorb_change(station: Station, command: Command) -> None:
         _take(entry, value, is_after_reboot=answer == "RebootRequired")
     elif answer != "disconnected":
         entry["refused"] = answer
-    key_table.refresh(station)
 
 
 def _take(entry: dict[str, Any], value: Any, *, is_after_reboot: bool) -> None:

@@ -53,15 +53,12 @@ def rows(station: Station, wants: dict[str, Want] | None = None) -> list[KeyRow]
     return [_row(name, station.configuration.get(name, {}), wants.get(name)) for name in names]
 
 
-def refresh(
-    station: Station, *, read_at: dt.datetime | None = None, left_out: int | None = None
-) -> None:
-    """Count again what is not as it is wanted; `read_at` where the station has just reported."""
-    said = {"read_at": read_at, "left_out": left_out}
-    ConfigurationReport.objects.update_or_create(
-        station=station,
-        defaults=_counts(rows(station)) | {k: v for k, v in said.items() if v is not None},
-    )
+def refresh(station: Station, *, read_at: dt.datetime | None = None, left_out: int = 0) -> None:
+    """Count again what is not as it is wanted; `read_at` where it has just reported all keys."""
+    counts = _counts(rows(station))
+    if read_at is not None:
+        counts |= {"read_at": read_at, "left_out": left_out}
+    ConfigurationReport.objects.update_or_create(station=station, defaults=counts)
 
 
 def refresh_all(stations: StationQuerySet) -> None:

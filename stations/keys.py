@@ -12,8 +12,6 @@ from collections.abc import Collection
 
 KEYED_PROFILES = frozenset({1, 2})
 """Profile 0 has no secret, profile 3 has a client certificate."""
-LEAST_OVER_THE_AIR, MAX_LENGTH = 16, 40
-"""What a station must be able to hold (security whitepaper, AuthorizationKey)."""
 _HEX = re.compile(rb"([0-9A-Fa-f]{2}){8,20}")
 _RAW_BYTES = range(8, 21)
 

@@ -34,6 +34,8 @@ def add_wish(
     """
     if sum((bool(vendor or model), site is not None, station is not None)) > 1:
         raise Invalid("Name a model, a site or a station, not several of them.")
+    if bool(vendor) != bool(model):
+        raise Invalid(fields={"model": ["Name a vendor and a model, or neither."]})
     wish = ConfigurationWish(
         scope=scope_of(vendor=vendor, model=model, site=site, station=station),
         vendor=vendor,

@@ -70,7 +70,10 @@ class ConfigurationWishAdmin(SelfRecordedAdmin):
             _("Wanted of"),
             {
                 "fields": PLACES,
-                "description": _("All stations, unless a model, a site or a station is named."),
+                "description": _(
+                    "All stations, unless a model, a site or a station is named. Vendor and "
+                    "model are written as the stations report them."
+                ),
             },
         ),
     )

@@ -112,6 +112,8 @@ def test_one_wish_for_one_key_and_one_place(k1, olga):
     assert refused.value.fields.keys() == {"key"}
     with pytest.raises(Invalid):
         want(olga, "2", site=k1.site, station=k1)
+    with pytest.raises(Invalid):
+        want(olga, "2", vendor="Acme")
     assert ConfigurationWish.objects.count() == 2
 
 
@@ -369,6 +371,15 @@ def test_a_station_that_does_not_report_as_needed_is_told_once_until_it_does(k1,
     go_online(k1)
     configuration.apply(station=k1, by=olga)
     finish(k1)
+    alert.refresh_from_db()
+    assert alert.resolved_at is not None
+
+
+def test_a_change_by_hand_is_judged_as_well(k1):
+    report(k1, **{INTERVAL: "10"})
+    change(k1, INTERVAL, "600", "Accepted")
+    alert = Alert.objects.get(resolved_at__isnull=True)
+    change(k1, INTERVAL, "10", "Accepted")
     alert.refresh_from_db()
     assert alert.resolved_at is not None
 
