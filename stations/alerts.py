@@ -19,16 +19,23 @@ def open_alert(
     *,
     station: Station | None = None,
     severity: Alert.Severity = Alert.Severity.WARNING,
+    times: int = 1,
     **detail: Any,
 ) -> None:
-    """Open an alert for `kind:cause`, or count one more occurrence of the open one."""
+    """Open an alert for `kind:cause`, or count `times` more on the open one."""
     name = f"{kind}:{cause}"
     now = timezone.now()
     alert = Alert(
-        kind=kind, cause=name, text=text, station=station, severity=severity, detail=detail
+        kind=kind,
+        cause=name,
+        text=text,
+        station=station,
+        severity=severity,
+        detail=detail,
+        count=times,
     )
     open_rows = Alert.objects.filter(cause=name, resolved_at__isnull=True)
-    if open_rows.update(count=F("count") + 1, last_seen_at=now, text=text):
+    if open_rows.update(count=F("count") + times, last_seen_at=now, text=text):
         return
     Alert.objects.bulk_create([alert], ignore_conflicts=True)
     opened = open_rows.get()

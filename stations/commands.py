@@ -18,6 +18,8 @@ from . import doorbell
 from .models import Command, Station
 
 Lane, Status = Command.Lane, Command.Status
+INVALID_RESPONSE = "invalid_response"
+"""The error of a command whose answer breaks its schema."""
 
 
 def send(
@@ -151,6 +153,11 @@ def overdue(now: dt.datetime, *, grace_s: int = 5) -> list[tuple[uuid.UUID, Comm
 def describe(code: str, description: str) -> dict[str, str]:
     """The shape of a command's `error`."""
     return {"code": code, "description": description}
+
+
+def error_code(command: Command) -> str:
+    """The code of a command's `error`, empty when it has none."""
+    return str((command.error or {}).get("code", ""))
 
 
 def waiting_at(process_id: uuid.UUID) -> list[int]:

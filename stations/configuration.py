@@ -1,132 +1,201 @@
 """Set up a station, and learn from its answers how it is configured (design section 5).
 
-The set-up is a chain of commands in lane OWN, each queued by the end of the one before it. What
-a station refuses is kept and shown; it still charges.
+A run reads the configuration and then changes what is not as it is wanted: a chain of commands in
+lane OWN, each queued by the end of the one before it. The first accepted Boot begins one, a Boot
+after a wish was changed another, and staff may (`apply`). What a station refuses is kept and
+shown; it still charges.
 
-`Station.configuration` maps a key to {"value", "readonly", "wanted", "refused"}: what it last
-reported or accepted, whether it can be changed, what we asked for, and why that was refused.
+`Station.configuration` maps a key to what it last reported or accepted: {"value", "readonly"}; and
+to what came of our asking: "wanted" in the last run, "refused" and why, "before" (the value that
+it had), "reboot" (accepted, counts from the next boot), "unknown" (it has no such key), "spelled"
+(as the station writes the key, where the standard writes otherwise).
 """
 
+import re
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.utils import timezone
 
-from . import commands, keys
-from .frames import MASK, SECRET_KEYS, mask
-from .models import Command, Station
+from billing.models import User
 
-REFERENCE = "setup"
+from . import alerts, commands, key_table, rotation
+from .commands import error_code
+from .comparison import is_same
+from .configuration_keys import is_standard, name_in, standard
+from .errors import StationOffline
+from .frames import MASK, SECRET_KEYS
+from .models import Command, ConfigurationWish, Station
+from .wanted import reported, unmet, wanted
+
+SETUP, APPLY, VERIFY = "setup", "apply", "verify"
+RUNS = (SETUP, APPLY)
 STEP_TIMEOUT_S = 3
-READ, CHANGE = "GetConfiguration", "ChangeConfiguration"
-TAKEN = ("Accepted", "RebootRequired")
-ENERGY, POWER, SOC = "Energy.Active.Import.Register", "Power.Active.Import", "SoC"
+READ, CHANGE = "GetConfiguration", rotation.CHANGE
 NO_SUCH_CALL = frozenset({"NotImplemented", "NotSupported"})
-INVALID_RESPONSE = "invalid_response"
-UNKNOWN_OUTCOME = frozenset({"disconnected", INVALID_RESPONSE})
-"""Ends of a command that leave open whether the station has obeyed."""
-
-
-def wanted(station: Station) -> dict[str, str]:
-    """What Kubat needs of a station, in the order in which it is asked for."""
-    sampled = f"{ENERGY},{POWER}"
-    if SOC in _items(_value(station, "MeterValuesSampledData")):
-        sampled += f",{SOC}"
-    return {
-        "MeterValueSampleInterval": str(settings.CSMS_METER_INTERVAL_S),
-        "MeterValuesSampledData": sampled,
-        "ConnectionTimeOut": str(settings.CSMS_CONNECTION_TIMEOUT_S),
-        "StopTransactionOnInvalidId": "true",
-        "AllowOfflineTxForUnknownId": "false",
-    }
+_COUNT = re.compile("[1-9][0-9]{0,5}")
+UNMET = "needs_unmet"
+MAX_KEYS = 500
+"""Keys that are kept of one station, beside the standard's: no station needs more."""
 
 
 def begin(station: Station) -> None:
-    """Begin the set-up after an accepted Boot, the first time or when it was cut off."""
+    """Take note of an accepted Boot: what waited for it counts now, and the set-up begins.
+
+    It begins the first time, when it was cut off, or when a wish was changed since.
+    """
+    _note_boot(station)
     last = _last_step(station)
-    if last is None or _is_cut_off(last):
-        _read(station)
+    if last is None or _is_cut_off(last) or _has_news(station, last):
+        _read(station, last.reference if last and _is_cut_off(last) else SETUP)
 
 
 @transaction.atomic
 def go_on(station_pk: int) -> None:
-    """Go on with a set-up that was cut off, if there is one; asked when a station is back."""
+    """Go on with a run that was cut off, if there is one; asked when a station is back."""
     station = Station.objects.select_for_update(no_key=True).get(pk=station_pk)
     last = _last_step(station)
     if last is not None and _is_cut_off(last):
-        _read(station)
+        _read(station, last.reference)
 
 
-def prepare(command: Command) -> None:
-    """Before a command goes out: a new key is good from the moment that it may arrive."""
-    key = _new_key(command)
-    if key is not None:
-        Station.objects.filter(pk=command.station_id).update(pending_key_digest=keys.digest(key))
+@transaction.atomic
+def apply(*, station: Station, by: User, reason: str = "") -> None:
+    """Let staff make a connected station as it is wanted now, also one that Kubat leaves alone.
+
+    Does nothing while a run is under way. Raises StationOffline.
+    """
+    station = (
+        Station.objects.select_for_update(of=("self",), no_key=True)
+        .select_related("owner")
+        .get(pk=station.pk)
+    )
+    if not station.is_online:
+        raise StationOffline
+    _read(station, APPLY, by=by, reason=reason)
 
 
 def absorb(command: Command) -> None:
     """Learn from a command that has just ended, in the transaction that ends it.
 
-    Stores what the station reported or accepted, settles its key, and queues the next step of
-    the set-up.
+    Stores what the station reported or accepted, settles its key, queues the next step of a
+    run, and counts what differs.
     """
     with transaction.atomic():
         station = Station.objects.select_for_update(no_key=True).get(pk=command.station_id)
+        counted: dict[str, Any] = {}
         if command.action == READ:
-            _absorb_report(station, command)
+            counted = _absorb_report(station, command)
         else:
-            _settle_key(station, command)
+            rotation.settle(station, command)
             _absorb_change(station, command)
-        station.save(update_fields=["configuration", "key_digest", "pending_key_digest"])
-        if command.reference == REFERENCE and not _is_cut_off(command):
+        if command.reference not in RUNS:
+            _tell_unmet(station)
+        elif not _is_cut_off(command):
             _next_step(station, command)
+        station.save(update_fields=["configuration"])
+        key_table.refresh(station, **counted)
 
 
-def _read(station: Station) -> None:
-    if settings.CSMS_PROVISION and station.is_provisioned and not _is_running(station):
+def _note_boot(station: Station) -> None:
+    """Forget what waited for a boot, and ask for those keys: now they show what they are."""
+    waited = [key for key, entry in station.configuration.items() if entry.pop("reboot", None)]
+    if waited:
+        station.save(update_fields=["configuration"])
+        key_table.refresh(station)
+        _send(station, READ, {"key": waited[: most_keys(station)]}, VERIFY)
+
+
+def most_keys(station: Station) -> int:
+    """How many keys a station may be asked for by name at once (§9.1.9)."""
+    told = (reported(station, "GetConfigurationMaxKeys") or "").strip()
+    return int(told) if _COUNT.fullmatch(told) else MAX_KEYS
+
+
+def _has_news(station: Station, last: Command) -> bool:
+    return (
+        ConfigurationWish.objects.for_station(station)
+        .filter(changed_at__gt=last.created_at)
+        .exists()
+    )
+
+
+def _may_run(station: Station, reference: str) -> bool:
+    """Kubat's own set-up can be switched off, what staff ask for cannot."""
+    return reference == APPLY or (settings.CSMS_PROVISION and station.is_provisioned)
+
+
+def _read(station: Station, reference: str, *, by: User | None = None, reason: str = "") -> None:
+    if _may_run(station, reference) and not _is_running(station):
         for entry in station.configuration.values():
             entry.pop("wanted", None)
             entry.pop("refused", None)
         station.save(update_fields=["configuration"])
-        _send(station, READ, {})
+        _send(station, READ, {}, reference, by=by, reason=reason)
 
 
 def _next_step(station: Station, last: Command) -> None:
     """Ask for the first key that differs and has not been asked for in this run."""
-    if not (settings.CSMS_PROVISION and station.is_provisioned):
-        return
-    if last.action == CHANGE and _error_code(last) in NO_SUCH_CALL:
-        return
-    for key, value in wanted(station).items():
+    is_hopeless = last.action == CHANGE and error_code(last) in NO_SUCH_CALL
+    change = None
+    if _may_run(station, last.reference) and not is_hopeless:
+        change = _next_change(station)
+    if change is not None:
+        _send(station, CHANGE, change, last.reference)
+    else:
+        _tell_unmet(station)
+
+
+def _next_change(station: Station) -> dict[str, str] | None:
+    for key, want in wanted(station).items():
         entry = station.configuration.setdefault(key, {})
         if "wanted" in entry:
             continue
-        entry["wanted"] = value
-        if _is_same(key, entry.get("value"), value):
+        entry["wanted"] = want.value
+        if is_same(entry.get("value"), want.value):
             continue
         if entry.get("readonly"):
             entry["refused"] = "readonly"
             continue
-        station.save(update_fields=["configuration"])
-        _send(station, CHANGE, {"key": key, "value": value})
-        return
-    station.save(update_fields=["configuration"])
+        return {"key": entry.get("spelled", key), "value": want.value}
+    return None
 
 
-def _send(station: Station, action: str, payload: dict[str, Any]) -> None:
+def _tell_unmet(station: Station) -> None:
+    """Tell an operator of what Kubat cannot do without; during a run it may yet be mended."""
+    missing = unmet(station)
+    if missing:
+        text = f"{station} does not report as Kubat needs: {', '.join(missing)}."
+        alerts.open_alert(UNMET, str(station.pk), text, station=station)
+    else:
+        alerts.resolve_alert(UNMET, str(station.pk))
+
+
+def _send(
+    station: Station,
+    action: str,
+    payload: dict[str, Any],
+    reference: str,
+    *,
+    by: User | None = None,
+    reason: str = "",
+) -> None:
     commands.send(
         station=station,
         action=action,
         payload=payload,
         lane=Command.Lane.OWN,
-        reference=REFERENCE,
+        reference=reference,
         timeout_s=STEP_TIMEOUT_S,
         is_bound=True,
+        requested_by=by,
+        reason=reason,
     )
 
 
 def _steps(station: Station) -> Any:
-    return Command.objects.filter(station=station, reference=REFERENCE)
+    return Command.objects.filter(station=station, reference__in=RUNS)
 
 
 def _last_step(station: Station) -> Command | None:
@@ -140,19 +209,46 @@ def _is_running(station: Station) -> bool:
 
 def _is_cut_off(step: Command) -> bool:
     """Whether the socket closed before this step was answered."""
-    return _error_code(step) == "disconnected"
+    return error_code(step) == "disconnected"
 
 
-def _error_code(command: Command) -> str:
-    return str((command.error or {}).get("code", ""))
+def _absorb_report(station: Station, command: Command) -> dict[str, Any]:
+    """Store what GetConfiguration told (OCPP 1.6 §5.8); of a key that comes twice, the last.
 
-
-def _absorb_report(station: Station, command: Command) -> None:
-    """Store what GetConfiguration told (OCPP 1.6 §5.8)."""
-    for item in (command.response or {}).get("configurationKey") or []:
+    Returns when all keys were read and how many of them are not kept, where all were asked for.
+    """
+    answer = command.response
+    if answer is None:
+        return {}
+    spellings = {name.casefold(): name for name in station.configuration}
+    left_out = 0
+    for item in answer.get("configurationKey") or []:
+        entry = _entry(station, item["key"], spellings)
+        if entry is None:
+            left_out += 1
+            continue
         value = MASK if item["key"].casefold() in SECRET_KEYS else item.get("value")
-        entry = station.configuration.setdefault(item["key"], {})
         entry |= {"value": value, "readonly": item.get("readonly", False)}
+        entry.pop("unknown", None)
+    for key in answer.get("unknownKey") or []:
+        entry = _entry(station, key, spellings)
+        if entry is not None:
+            entry["unknown"] = True
+            entry.pop("value", None)
+    is_whole = not command.payload.get("key")
+    return {"read_at": timezone.now(), "left_out": left_out} if is_whole else {}
+
+
+def _entry(station: Station, key: str, spellings: dict[str, str]) -> dict[str, Any] | None:
+    """What is kept of a key; None where there are more than can be kept."""
+    name = spellings.get(key.casefold(), standard(key))
+    if name.casefold() not in spellings and len(spellings) >= MAX_KEYS and not is_standard(name):
+        return None
+    spellings[name.casefold()] = name
+    entry: dict[str, Any] = station.configuration.setdefault(name, {})
+    if name != key:
+        entry["spelled"] = key
+    return entry
 
 
 def _absorb_change(station: Station, command: Command) -> None:
@@ -160,58 +256,19 @@ def _absorb_change(station: Station, command: Command) -> None:
     key, value = command.payload.get("key"), command.payload.get("value")
     if not isinstance(key, str) or key.casefold() in SECRET_KEYS:
         return
-    entry = station.configuration.setdefault(key, {})
-    answer = (command.response or {}).get("status") or _error_code(command)
-    if answer in TAKEN:
-        entry["value"] = value
-        entry.pop("refused", None)
+    entry = station.configuration.setdefault(name_in(station.configuration, key), {})
+    answer = (command.response or {}).get("status") or error_code(command)
+    if answer in rotation.TAKEN:
+        _take(entry, value, is_after_reboot=answer == "RebootRequired")
     elif answer != "disconnected":
         entry["refused"] = answer
 
 
-def _settle_key(station: Station, command: Command) -> None:
-    """The rule of the station's key: taken, it is the key; refused, it never was.
-
-    While it is open whether the station took it, the old and the new key are both good. The row
-    of the command forgets the key, which nothing needs any more.
-    """
-    key = _new_key(command)
-    if key is None:
-        return
-    status = (command.response or {}).get("status")
-    if status in TAKEN:
-        station.key_digest, station.pending_key_digest = keys.digest(key), ""
-    elif status is not None or _is_refused(command):
-        station.pending_key_digest = ""
-    Command.objects.filter(pk=command.pk).update(payload=mask(command.payload))
-
-
-def _is_refused(command: Command) -> bool:
-    is_known = _error_code(command) not in UNKNOWN_OUTCOME
-    return command.status == Command.Status.FAILED and is_known
-
-
-def _new_key(command: Command) -> str | None:
-    """The key that a command gives to the station, if it is one that does."""
-    name, value = command.payload.get("key"), command.payload.get("value")
-    is_key = isinstance(name, str) and name.casefold() in SECRET_KEYS
-    is_change = command.action == CHANGE and is_key and isinstance(value, str)
-    return value if is_change else None
-
-
-def _value(station: Station, key: str) -> str | None:
-    value: str | None = station.configuration.get(key, {}).get("value")
-    return value
-
-
-def _items(value: str | None) -> set[str]:
-    return {item.strip() for item in (value or "").split(",")}
-
-
-def _is_same(key: str, present: str | None, value: str) -> bool:
-    """Whether a reported value means what is wanted: lists in any order, words in any case."""
-    if present is None:
-        return False
-    if key == "MeterValuesSampledData":
-        return _items(present) == _items(value)
-    return present.strip().casefold() == value.casefold()
+def _take(entry: dict[str, Any], value: Any, *, is_after_reboot: bool) -> None:
+    if entry.get("value") not in (None, value):
+        entry["before"] = entry["value"]
+    entry["value"] = value
+    for gone in ("refused", "unknown", "reboot"):
+        entry.pop(gone, None)
+    if is_after_reboot:
+        entry["reboot"] = True

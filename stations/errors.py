@@ -5,12 +5,16 @@ KubatError
 ├── CommandNotFound       404
 ├── TariffNotFound        404
 ├── SiteNotFound          404
+├── WishNotFound          404
 ├── StationInUse          409
 ├── SiteInUse             409
 ├── StationDisabled       409
 ├── StationOffline        409
 ├── ConnectorBusy         409
 ├── ConnectorReserved     409
+├── KeyNotUsed            409
+├── NothingToUndo         409
+├── ChargeRunning         409
 ├── NoTariff              409
 └── PayloadInvalid        400
 """
@@ -36,6 +40,11 @@ class TariffNotFound(NotFound):
 class SiteNotFound(NotFound):
     code = "site_not_found"
     detail_default = "There is no such site."
+
+
+class WishNotFound(NotFound):
+    code = "wish_not_found"
+    detail_default = "There is no such configuration wish."
 
 
 class StationInUse(Conflict):
@@ -66,6 +75,21 @@ class ConnectorBusy(Conflict):
 class ConnectorReserved(Conflict):
     code = "connector_reserved"
     detail_default = "This connector is reserved."
+
+
+class KeyNotUsed(Conflict):
+    code = "key_not_used"
+    detail_default = "A station of this security profile has no key."
+
+
+class NothingToUndo(Conflict):
+    code = "nothing_to_undo"
+    detail_default = "No value from before is known of this key."
+
+
+class ChargeRunning(Conflict):
+    code = "charge_running"
+    detail_default = "A charge is running here: say that it may be interrupted."
 
 
 class NoTariff(Conflict):

@@ -1,10 +1,19 @@
-"""Station keys: the Basic passwords of security profiles 1 and 2. Only their digests are kept."""
+"""Station keys: the Basic passwords of security profiles 1 and 2. Only their digests are kept.
+
+Pure. A key that is written in hexadecimal digits is one key however it is spelled: the security
+whitepaper (edition 3, 2.1) lets a station hold 40 digits as 20 bytes, and some send those bytes.
+"""
 
 import hashlib
+import hmac
+import re
 import secrets
+from collections.abc import Collection
 
 KEYED_PROFILES = frozenset({1, 2})
 """Profile 0 has no secret, profile 3 has a client certificate."""
+_HEX = re.compile(rb"([0-9A-Fa-f]{2}){8,20}")
+_RAW_BYTES = range(8, 21)
 
 
 def make() -> str:
@@ -14,4 +23,24 @@ def make() -> str:
 
 def digest(key: str) -> str:
     """The SHA-256 of a key. It is long and random (or staff chose it), so it needs no salt."""
-    return hashlib.sha256(key.encode()).hexdigest()
+    return _digest(_canonical(key.encode()))
+
+
+def find(password: bytes, digests: Collection[str]) -> str:
+    """Return which of these digests a password of HTTP Basic proves, empty when none.
+
+    Compares with all of them, in constant time, in each spelling that the password may be.
+    """
+    spellings = [_digest(_canonical(password)), _digest(password)]
+    if len(password) in _RAW_BYTES:
+        spellings.append(_digest(password.hex().encode()))
+    found = [known for known in digests for given in spellings if hmac.compare_digest(given, known)]
+    return found[0] if found else ""
+
+
+def _canonical(key: bytes) -> bytes:
+    return key.lower() if _HEX.fullmatch(key) else key
+
+
+def _digest(key: bytes) -> str:
+    return hashlib.sha256(key).hexdigest()

@@ -14,9 +14,9 @@ from django.db.models import ProtectedError, Q
 from billing.errors import Invalid
 from billing.models import User
 
-from . import audit, commands, doorbell, keys
+from . import audit, commands, doorbell, key_table, keys
 from .errors import SiteInUse, SiteNotFound, StationInUse, StationNotFound, StationOffline
-from .models import Command, Connector, Site, Station
+from .models import Command, Connector, PendingKey, Site, Station
 from .models.station import StationQuerySet
 
 ASKED_EXPIRES_S = 60
@@ -128,10 +128,12 @@ def update_station(*, station_id: str, changes: StationFacts, by: User, reason: 
     made = None
     if changes.keys() & {"key", "security_profile"}:
         made = _settle_key(station, changes)
-        columns |= dict.fromkeys(("key_digest", "pending_key_digest"))
+        columns |= {"key_digest": station.key_digest}
     station.save(update_fields=list(columns))
     if "connectors" in changes:
         _set_connectors(station, changes["connectors"])
+    if changes.keys() & {"site", "is_provisioned"}:
+        key_table.refresh(station)
     audit.record(by, audit.CHANGE, station, ", ".join(sorted(changes)), reason=reason)
     return Keyed(station, made)
 
@@ -236,13 +238,21 @@ def _settle_key(station: Station, facts: StationFacts) -> str | None:
     if station.security_profile not in keys.KEYED_PROFILES:
         if given:
             raise _refused("key", "A station of this security profile has no key.")
-        station.key_digest = station.pending_key_digest = ""
+        station.key_digest = ""
+        _forget_pending_keys(station)
         return None
     if not given and station.key_digest and "key" not in facts:
         return None
     made = None if given else keys.make()
     station.key_digest = keys.digest(given or made or "")
+    _forget_pending_keys(station)
     return made
+
+
+def _forget_pending_keys(station: Station) -> None:
+    """Staff have said what the key is: what was on its way before is good no more."""
+    if station.pk:
+        PendingKey.objects.filter(station=station).delete()
 
 
 def _set_connectors(station: Station, count: int) -> None:

@@ -33,12 +33,21 @@ from conftest import PASSWORD
 from sessions_app.models import ChargingSession, Orphan, Reading, ReconcileRun, SessionEvent
 from sessions_app.services import guest
 from sessions_app.tags import add_tag
-from stations.models import Command, Connector, ConnectorStatus, Frame, Site, Station
+from stations import wishes
+from stations.models import (
+    Command,
+    Connector,
+    ConnectorStatus,
+    Frame,
+    PendingKey,
+    Site,
+    Station,
+)
 
 MODELS = sorted(admin.site._registry, key=lambda model: model._meta.label)
 OURS = ("billing", "stations", "sessions_app", "config")
 ADDED_BY_FORM = ("auth.Group", "billing.User", "sessions_app.IdTag", "stations.Site")
-ADDED_BY_FORM += ("stations.Station",)
+ADDED_BY_FORM += ("stations.Station", "stations.ConfigurationWish")
 DIARIES = [model for model in MODELS if isinstance(admin.site._registry[model], DiaryAdmin)]
 SEARCHES = ("K-1", "alice", "+996 700", "12", "00000000-0000-0000-0000-000000000000", "'\"%_\\")
 
@@ -61,6 +70,8 @@ def world(stage, alice, olga):
     stage.end(4711)
     station = stage.station
     Site.objects.create(name="Osh market")
+    wishes.add_wish(key="HeartbeatInterval", value="300", by=olga)
+    PendingKey.objects.create(station=station, digest="0" * 64)
     Frame.objects.create(station=station, direction="in", action="Heartbeat", text="[2,...]")
     ConnectorStatus.objects.create(
         station=station, connector_id=1, status="Charging", at=timezone.now()

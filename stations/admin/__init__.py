@@ -1,6 +1,6 @@
 """The back office of stations: what they are, what they said, what they were asked."""
 
-from . import alert, assignment, command, connector, frame, process, site, station
+from . import alert, assignment, command, connector, frame, process, site, station, wish
 
 __all__ = [
     "alert",
@@ -11,4 +11,5 @@ __all__ = [
     "process",
     "site",
     "station",
+    "wish",
 ]

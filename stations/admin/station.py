@@ -14,18 +14,24 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.enums import ActionVariant
 
 from billing.admin.base import SelfRecordedAdmin
-from billing.admin.display import EMPTY, link, list_link, table
+from billing.admin.display import EMPTY, link, list_link
 from billing.admin.filters import CaseFilter, Cases
 from billing.admin.reasoned import Act, Done, actor_of, reasoned
 from sessions_app.models import ChargingSession, SessionStatus
 from sessions_app.services.start import request_start
 
 from .. import keys, registry
-from ..gateway.schemas import check_request
 from ..models import Command, Connector, Frame, Station
 from ..registry import StationFacts
+from .command import CommandInline
 from .connector import ConnectorInline
-from .station_forms import ConnectorForm, ResetForm, SendForm, StartForm, StationForm
+from .station_commands import PRESETS, CommandButtons
+from .station_configuration import (
+    CONFIGURATION_BUTTONS,
+    ConfigurationButtons,
+    ConfigurationFilter,
+)
+from .station_forms import StartForm, StationForm
 
 SAID_BY_STAFF = (
     "name",
@@ -65,7 +71,7 @@ class OnlineFilter(CaseFilter):
 
 
 @admin.register(Station)
-class StationAdmin(SelfRecordedAdmin):
+class StationAdmin(CommandButtons, ConfigurationButtons, SelfRecordedAdmin):
     form = StationForm
     list_display = (
         "station_id",
@@ -79,6 +85,7 @@ class StationAdmin(SelfRecordedAdmin):
     )
     list_filter = (
         OnlineFilter,
+        ConfigurationFilter,
         "enabled",
         "registration",
         ("site", AutocompleteSelectFilter),
@@ -95,16 +102,29 @@ class StationAdmin(SelfRecordedAdmin):
         (_("Said by the station"), {"fields": SAID_BY_STATION}),
     )
     add_fieldsets = ((None, {"fields": ("station_id", *SAID_BY_STAFF)}),)
-    inlines = (ConnectorInline,)
-    actions = ("reset", "enable", "disable", "approve")
+    inlines = (ConnectorInline, CommandInline)
+    actions = (
+        "reset",
+        "set_availability",
+        "clear_cache",
+        "trigger",
+        "read_configuration",
+        "change_key",
+        "apply_wishes",
+        "enable",
+        "disable",
+        "approve",
+    )
     actions_detail = (
         "approve",
         "start",
         "unlock",
         "reset",
+        {"title": _("Commands"), "items": list(PRESETS)},
+        {"title": _("Configuration"), "items": list(CONFIGURATION_BUTTONS)},
         {
             "title": _("More"),
-            "items": ["send", "enable", "disable", "reject", "rotate_key", "remove"],
+            "items": ["enable", "disable", "reject", "send_key", "rotate_key", "remove"],
         },
     )
 
@@ -150,15 +170,6 @@ class StationAdmin(SelfRecordedAdmin):
         links = ((list_link(model, query, text),) for model, text in pages)
         return format_html_join(" · ", "{}", links)
 
-    @admin.display(description=_("configuration"))
-    def settings_table(self, station: Station) -> SafeString | str:
-        rows = [
-            (key, *(entry.get(part, "") for part in ("value", "wanted", "refused")))
-            for key, entry in sorted(station.configuration.items())
-        ]
-        headers = (_("key"), _("value"), _("wanted"), _("refused"))
-        return table(headers, rows) if rows else EMPTY
-
     @reasoned(
         label=_("Start a charge"),
         permission="sessions_app.add_chargingsession",
@@ -179,39 +190,6 @@ class StationAdmin(SelfRecordedAdmin):
         if session.status == SessionStatus.ERROR:
             return Done(format_html("{} {}", _("Not enough money:"), page), messages.ERROR)
         return Done(format_html("{} {}", _("The station is asked to start:"), page))
-
-    @reasoned(
-        label=_("Unlock a connector"),
-        permission="stations.add_command",
-        form=ConnectorForm,
-        is_offered=lambda station: station.is_online,
-        icon="lock_open",
-    )
-    def unlock(self, act: Act[Station]) -> Done:
-        return _ask(act, "UnlockConnector", {"connectorId": act.values["connector_id"]})
-
-    @reasoned(
-        label=_("Reset"),
-        permission="stations.add_command",
-        form=ResetForm,
-        is_offered=lambda station: station.is_online,
-        icon="restart_alt",
-        variant=ActionVariant.WARNING,
-    )
-    def reset(self, act: Act[Station]) -> Done:
-        return _ask(act, "Reset", {"type": act.values["type"]})
-
-    @reasoned(
-        label=_("Send a call"),
-        permission="stations.add_command",
-        form=SendForm,
-        is_offered=lambda station: station.is_online,
-        icon="send",
-    )
-    def send(self, act: Act[Station]) -> Done:
-        action, payload = act.values["action"], act.values["payload"]
-        check_request(act.row.subprotocol, action, payload)
-        return _ask(act, action, payload)
 
     @reasoned(
         label=_("Put on sale"),
@@ -277,13 +255,6 @@ class StationAdmin(SelfRecordedAdmin):
     def remove(self, act: Act[Station]) -> Done:
         registry.remove_station(station_id=act.row.station_id, by=act.actor, reason=act.reason)
         return Done(_("The station is gone."), is_gone=True)
-
-
-def _ask(act: Act[Station], action: str, payload: dict[str, Any]) -> Done:
-    command = registry.ask_station(
-        station=act.row, action=action, payload=payload, by=act.actor, reason=act.reason
-    )
-    return Done(format_html("{} {}", _("The station is asked:"), link(command)))
 
 
 def _update(act: Act[Station], **changes: Any) -> str | None:

@@ -16,7 +16,6 @@ from unfold.widgets import (
 )
 
 from billing.admin.base import ReasonedModelForm
-from billing.admin.fields import JsonField
 from billing.admin.reasoned import ReasonForm
 from billing.models import User
 from billing.money import to_minor
@@ -79,26 +78,6 @@ class StationForm(ReasonedModelForm):
         return name
 
 
-class ResetForm(ReasonForm):
-    type = forms.ChoiceField(
-        label=_("Type"),
-        choices=[("Soft", _("soft: ends charges first")), ("Hard", _("hard: at once"))],
-        widget=UnfoldAdminSelectWidget,
-    )
-
-
-class SendForm(ReasonForm):
-    """Any call of OCPP, as it goes over the wire."""
-
-    action = forms.CharField(
-        label=_("Action"),
-        help_text=_("As OCPP spells it, e.g. ChangeAvailability."),
-        max_length=50,
-        widget=UnfoldAdminTextInputWidget,
-    )
-    payload = JsonField(kind=dict, label=_("Payload"), required=False, initial=dict)
-
-
 class ConnectorForm(ReasonForm):
     """Something that concerns one connector of one station."""
 
@@ -109,10 +88,15 @@ class ConnectorForm(ReasonForm):
     def __init__(self, data: Any = None, *, row: Station) -> None:
         super().__init__(data, row=row)
         field = self.fields["connector_id"]
-        field.choices = [  # type: ignore[attr-defined]  # a choice field
-            (connector.connector_id, f"{connector.connector_id}: {connector.get_status_display()}")
-            for connector in row.connectors.order_by("connector_id")
-        ]
+        field.choices = connector_choices(row)  # type: ignore[attr-defined]  # a choice field
+
+
+def connector_choices(station: Station) -> list[tuple[int, str]]:
+    """The connectors of a station, with their states."""
+    return [
+        (connector.connector_id, f"{connector.connector_id}: {connector.get_status_display()}")
+        for connector in station.connectors.order_by("connector_id")
+    ]
 
 
 class StartForm(ConnectorForm):

@@ -5,7 +5,6 @@
 
 import base64
 import binascii
-import hmac
 import ipaddress
 import uuid
 from collections.abc import Mapping
@@ -22,8 +21,9 @@ from django.db import transaction
 
 from sessions_app.services import calls
 
-from .. import keys, presence
-from ..models import Station
+from .. import keys, presence, refusals, rotation
+from ..models import PendingKey, Station
+from ..refusals import Cause
 
 PREFIX = b"/ws/"
 SUBPROTOCOLS = ("ocpp1.6",)
@@ -37,11 +37,17 @@ REALM = (b"WWW-Authenticate", b'Basic realm="ocpp", charset="UTF-8"')
 
 
 class Refused(Exception):
-    """The handshake is answered with this status instead of a socket."""
+    """The handshake is answered with this status instead of a socket.
 
-    def __init__(self, status: HTTPStatus) -> None:
+    `station_pk` and `cause` are told where a station of ours did not prove who it is.
+    """
+
+    def __init__(
+        self, status: HTTPStatus, *, station_pk: int = 0, cause: Cause | None = None
+    ) -> None:
         super().__init__(status.phrase)
         self.status = status
+        self.station_pk, self.cause = station_pk, cause
         self.headers = [REALM] if status is HTTPStatus.UNAUTHORIZED else []
 
 
@@ -52,7 +58,7 @@ class Handshake:
     station_id: str
     offered: tuple[str, ...]
     user: str = ""
-    key: str = ""
+    key: bytes = b""
     is_secure: bool = False
     common_name: str = ""
 
@@ -70,6 +76,14 @@ class Admission:
     was_accepted: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """The security profile that a handshake proved, and the digest of the key that it brought."""
+
+    profile: int
+    digest: str = ""
+
+
 def read(scope: Mapping[str, Any]) -> Handshake:
     """Read an ASGI scope. Raises Refused where no station can be meant, or nothing is in common."""
     station_id = _identity(scope["raw_path"])
@@ -77,7 +91,7 @@ def read(scope: Mapping[str, Any]) -> Handshake:
     if offered and not set(offered) & set(SUBPROTOCOLS):
         raise Refused(HTTPStatus.BAD_REQUEST)
     headers = dict(scope["headers"])
-    user, key = _credentials(headers.get(b"authorization", b""))
+    user, key = _credentials(headers.get(b"authorization", b""), colons=station_id.count(":"))
     is_proxied = _is_trusted(scope["client"])
     return Handshake(
         station_id,
@@ -92,17 +106,21 @@ def read(scope: Mapping[str, Any]) -> Handshake:
 def admit(handshake: Handshake, process_id: uuid.UUID) -> Admission:
     """Judge a handshake and make its socket the live one (P7). Raises Refused."""
     station = _find_station(handshake.station_id)
-    proven = _proven_profile(station, handshake)
-    if proven < station.security_profile:
-        raise Refused(HTTPStatus.UNAUTHORIZED)
+    proof = _proof(station, handshake)
+    if proof.profile < station.security_profile:
+        cause = Cause.DOWNGRADE if proof.profile else Cause.WRONG_KEY
+        raise Refused(HTTPStatus.UNAUTHORIZED, station_pk=station.pk, cause=cause)
     subprotocol = next((name for name in SUBPROTOCOLS if name in handshake.offered), None)
     if subprotocol is None and not station.is_lenient:
         raise Refused(HTTPStatus.BAD_REQUEST)
     spoken = subprotocol or SUBPROTOCOLS[0]
     with transaction.atomic():  # only here: a refusal must cost no lock
-        if proven > station.security_profile:  # it rises by use, and only staff lower it
-            Station.objects.filter(pk=station.pk).update(security_profile=proven)
         fence = presence.connect(station_pk=station.pk, process_id=process_id, subprotocol=spoken)
+        if proof.profile > station.security_profile:  # it rises by use, and only staff lower it
+            Station.objects.filter(pk=station.pk).update(security_profile=proof.profile)
+        if proof.digest:
+            rotation.prove(station, proof.digest)
+        refusals.forgive(station.pk)
         calls.cut_off(station_pk=station.pk, fence=fence)
     is_accepted = station.registration == Station.Registration.ACCEPTED
     return Admission(
@@ -130,16 +148,20 @@ def _identity(raw_path: bytes) -> str:
     return identity
 
 
-def _credentials(header: bytes) -> tuple[str, str]:
-    """User and password of HTTP Basic (RFC 7617), empty when there are none."""
+def _credentials(header: bytes, *, colons: int) -> tuple[str, bytes]:
+    """User and password of HTTP Basic (RFC 7617), empty when there are none.
+
+    The password is bytes: some stations send those that their key's digits stand for. A user
+    that is an identity may have colons, which the RFC does not foresee.
+    """
     scheme, _, token = header.partition(b" ")
     if scheme.lower() != b"basic":
-        return "", ""
+        return "", b""
     try:
-        user, _, key = base64.b64decode(token.strip(), validate=True).decode().partition(":")
+        *user, key = base64.b64decode(token.strip(), validate=True).split(b":", colons + 1)
+        return b":".join(user).decode(), key
     except (binascii.Error, UnicodeDecodeError):
-        return "", ""
-    return user, key
+        return "", b""
 
 
 def _is_trusted(client: tuple[str, int] | None) -> bool:
@@ -196,21 +218,19 @@ def _add_pending(station_id: str) -> Station | None:
     return station
 
 
-def _proven_profile(station: Station, handshake: Handshake) -> int:
+def _proof(station: Station, handshake: Handshake) -> Proof:
     """The highest security profile whose proof this handshake brings."""
     if handshake.common_name and handshake.common_name.casefold() == station.identity:
-        return 3
-    if not _has_key(station, handshake):
-        return 0
-    return 2 if handshake.is_secure else 1
+        return Proof(3)
+    digest = _proven_key(station, handshake)
+    if not digest:
+        return Proof(0)
+    return Proof(2 if handshake.is_secure else 1, digest)
 
 
-def _has_key(station: Station, handshake: Handshake) -> bool:
-    """Compare in constant time; a changed key and the one before it may both be good."""
-    given = keys.digest(handshake.key)
-    matches = [
-        hmac.compare_digest(given, digest)
-        for digest in (station.key_digest, station.pending_key_digest)
-        if digest
-    ]
-    return any(matches) and handshake.user.casefold() == station.identity
+def _proven_key(station: Station, handshake: Handshake) -> str:
+    """The digest of the good key that this handshake brings; keys on their way are good too."""
+    if not handshake.key or handshake.user.casefold() != station.identity:
+        return ""
+    pending = PendingKey.objects.filter(station=station).values_list("digest", flat=True)
+    return keys.find(handshake.key, [station.key_digest, *pending])

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from django.db import InterfaceError, OperationalError, transaction
 
 from sessions_app.services import calls
-from stations import configuration
+from stations import commands, configuration, rotation
 from stations.frames import mask
 from stations.models import Command, Station
 
@@ -183,7 +183,7 @@ def _claim(station_pk: int, fence: int, up_to: Command.Lane) -> Command | None:
     with transaction.atomic():
         command = calls.claim(station_pk=station_pk, fence=fence, up_to=up_to)
         if command is not None:
-            configuration.prepare(command)
+            rotation.expect(command)
     return command
 
 
@@ -196,7 +196,7 @@ def _record(command: Command, subprotocol: str, answer: Answer) -> None:
     if schemas.is_known(subprotocol, command.action):
         breach = schemas.response_breach(subprotocol, command.action, answer.payload)
     if breach is not None:
-        calls.record_refusal(command.pk, configuration.INVALID_RESPONSE, breach.description)
+        calls.record_refusal(command.pk, commands.INVALID_RESPONSE, breach.description)
     else:
         calls.record_answer(command.pk, mask(_storable(answer.payload)))
 

@@ -13,11 +13,12 @@ from typing import Any
 
 from channels.layers import get_channel_layer
 from django.db import InterfaceError, OperationalError
+from django.utils import timezone
 from redis.exceptions import RedisError
 
 from sessions_app.services import calls
 
-from .. import commands, doorbell, presence
+from .. import commands, doorbell, presence, refusals
 from ..frames import FrameLog
 from . import handshake
 from .bridge import DatabaseAway, as_chore, in_database, patiently
@@ -29,6 +30,7 @@ LEASE_EVERY_S = presence.RENEW_EVERY.total_seconds()
 LOOK_EVERY_S = 2.0
 WRITE_EVERY_S = 0.5
 TOUCH_EVERY_S = 5.0
+TELL_EVERY_S = 1.0
 ADMIT_S = 5.0
 DRAIN_S = 5.0
 LEAVE_S = 5.0
@@ -46,6 +48,7 @@ class Gateway:
         self._live: dict[int, Connection] = {}
         self._all: set[Connection] = set()
         self._heard: set[int] = set()
+        self._refusals: dict[tuple[int, refusals.Cause], refusals.Refusals] = {}
         self._closing: set[asyncio.Future[None]] = set()
         self._tasks: list[asyncio.Task[None]] = []
         self._starting = asyncio.Lock()
@@ -61,9 +64,19 @@ class Gateway:
             async with asyncio.timeout(ADMIT_S):
                 await self._start()
                 return await in_database(handshake.admit, asked, self.id)
+        except handshake.Refused as refused:
+            self._note(refused)
+            raise
         except (OperationalError, InterfaceError, TimeoutError) as error:
             logger.warning("no handshake while the database is away: %s", error)
             raise handshake.Refused(HTTPStatus.SERVICE_UNAVAILABLE) from error
+
+    def _note(self, refused: handshake.Refused) -> None:
+        """Count a handshake that a station of ours should have done better."""
+        if refused.cause is not None:
+            key = (refused.station_pk, refused.cause)
+            count = self._refusals[key].count if key in self._refusals else 0
+            self._refusals[key] = refusals.Refusals(*key, count + 1, timezone.now())
 
     def heard(self, station_pk: int) -> None:
         """Remember that a station is alive; the row is touched once for many."""
@@ -121,6 +134,7 @@ class Gateway:
     async def _part(self) -> None:
         try:
             await as_chore(self.frames.write)
+            await self._tell()
             await as_chore(presence.give_up, self.id)
         except (OperationalError, InterfaceError) as error:
             logger.warning("ended while the database is away: %s", error)
@@ -139,6 +153,7 @@ class Gateway:
                     (LOOK_EVERY_S, "commands", self._look),
                     (WRITE_EVERY_S, "diary", self._write),
                     (TOUCH_EVERY_S, "last seen", self._touch),
+                    (TELL_EVERY_S, "refusals", self._tell),
                     (0, "doorbell", self._listen),
                 )
             ]
@@ -176,6 +191,12 @@ class Gateway:
         heard, self._heard = self._heard, set()
         if heard:
             await as_chore(presence.touch, heard)
+
+    async def _tell(self) -> None:
+        """Tell of refused handshakes, many together."""
+        refused, self._refusals = self._refusals, {}
+        if refused:
+            await as_chore(refusals.tell, list(refused.values()))
 
     async def _listen(self) -> None:
         """Take one bell that another process rang."""

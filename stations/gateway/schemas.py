@@ -107,6 +107,13 @@ def response_breach(subprotocol: str, action: str, payload: dict[str, Any]) -> B
     return _find(_compiled(subprotocol, f"{action}{RESPONSE}"), payload)
 
 
+def schema_of(subprotocol: str, name: str) -> dict[str, Any]:
+    """OCPP's schema of a request, or of the answer to one with `Response` after its action."""
+    text = (_folder(subprotocol) / f"{name}.json").read_text("utf-8-sig")
+    schema: dict[str, Any] = json.loads(text)
+    return schema
+
+
 @functools.cache
 def actions(subprotocol: str) -> frozenset[str]:
     """Return every action of a version, whoever sends it."""
@@ -120,8 +127,7 @@ def _folder(subprotocol: str) -> Traversable:
 
 @functools.cache
 def _compiled(subprotocol: str, name: str) -> jsonschema_rs.Validator:
-    schema = json.loads((_folder(subprotocol) / f"{name}.json").read_text("utf-8-sig"))
-    return jsonschema_rs.validator_for(schema, validate_formats=False)
+    return jsonschema_rs.validator_for(schema_of(subprotocol, name), validate_formats=False)
 
 
 def _find(validator: jsonschema_rs.Validator, payload: dict[str, Any]) -> Breach | None:

@@ -112,7 +112,6 @@ class Station(models.Model):
         default=1, validators=[MaxValueValidator(3)]
     )
     key_digest = models.CharField(max_length=64, blank=True, editable=False)
-    pending_key_digest = models.CharField(max_length=64, blank=True, editable=False)
 
     registration = models.CharField(
         max_length=8, choices=Registration, default=Registration.ACCEPTED
@@ -167,6 +166,15 @@ class Station(models.Model):
     def meter_interval_s(self) -> int:
         """MeterValueSampleInterval (OCPP 1.6 §9.1.16) as the station last reported it."""
         return self._configured_int("MeterValueSampleInterval", settings.CSMS_METER_INTERVAL_S)
+
+    def supports(self, profile: str) -> bool | None:
+        """Whether SupportedFeatureProfiles (OCPP 1.6 §9.1.24) names a profile, e.g. SmartCharging.
+
+        None when the station has not reported what it supports.
+        """
+        value = str(self.configuration.get("SupportedFeatureProfiles", {}).get("value") or "")
+        named = {name.strip().casefold() for name in value.split(",") if name.strip()}
+        return profile.casefold() in named if named else None
 
     def _configured_int(self, key: str, default: int) -> int:
         value = str(self.configuration.get(key, {}).get("value") or "")

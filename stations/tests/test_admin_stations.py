@@ -317,17 +317,6 @@ def test_a_station_with_sessions_stays(olgas, alice, station):
     assert Station.objects.exists()
 
 
-def test_the_configuration_is_readable(olgas, station):
-    station.configuration = {
-        "ConnectionTimeOut": {"value": "30", "wanted": "60", "refused": "Rejected"},
-        "HeartbeatInterval": {"value": "86400", "readonly": True},
-    }
-    station.save(update_fields=["configuration"])
-    text = re.sub(r"<[^>]+>|\s+", " ", olgas.get(change_page(station)).text)
-    assert re.search(r"ConnectionTimeOut\s+30\s+60\s+Rejected", text)
-    assert re.search(r"HeartbeatInterval\s+86400", text)
-
-
 def test_a_new_key_on_its_way_to_a_station_is_not_shown(olgas, station):
     command = Command.objects.create(
         station=station,

@@ -12,7 +12,7 @@ from cryptography.x509.oid import NameOID
 from sessions_app.models import ChargingSession
 from stations import keys, presence
 from stations.gateway.process import Gateway
-from stations.models import GatewayProcess, Station
+from stations.models import GatewayProcess, PendingKey, Station
 from stations.tests.in_process import Denied, InProcessStation
 
 KEY = "0123456789abcdef"
@@ -124,8 +124,8 @@ async def test_a_station_without_a_key_row_is_not_open(plug_in, keyed):
 
 async def test_a_changed_key_and_the_one_before_are_both_good(plug_in, keyed):
     new = "fedcba9876543210"
-    await Station.objects.filter(pk=keyed.pk).aupdate(pending_key_digest=keys.digest(new))
-    for key in (new, KEY):
+    await PendingKey.objects.acreate(station=keyed, digest=keys.digest(new))
+    for key in (KEY, new):
         await plug_in(key=key)
 
 

@@ -81,6 +81,7 @@ async def test_the_first_accepted_boot_sets_what_differs(plug_in, k1):
         "value": "10",
         "readonly": False,
         "wanted": "10",
+        "before": "60",
     }
     assert row.meter_interval_s == 10
     await station.boot()
