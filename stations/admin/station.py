@@ -26,6 +26,8 @@ from ..models import Command, Connector, Frame, Station
 from ..registry import StationFacts
 from .connector import ConnectorInline
 from .station_forms import ConnectorForm, ResetForm, SendForm, StartForm, StationForm
+from .station_local_list import MENU as LIST_MENU
+from .station_local_list import LocalListButtons
 
 SAID_BY_STAFF = (
     "name",
@@ -51,6 +53,7 @@ SAID_BY_STATION = (
     "serial_number",
     "firmware_version",
     "clock_offset_s",
+    "local_list_line",
     "settings_table",
 )
 
@@ -65,7 +68,7 @@ class OnlineFilter(CaseFilter):
 
 
 @admin.register(Station)
-class StationAdmin(SelfRecordedAdmin):
+class StationAdmin(LocalListButtons, SelfRecordedAdmin):
     form = StationForm
     list_display = (
         "station_id",
@@ -96,7 +99,7 @@ class StationAdmin(SelfRecordedAdmin):
     )
     add_fieldsets = ((None, {"fields": ("station_id", *SAID_BY_STAFF)}),)
     inlines = (ConnectorInline,)
-    actions = ("reset", "enable", "disable", "approve")
+    actions = ("reset", "enable", "disable", "approve", "list_choose")
     actions_detail = (
         "approve",
         "start",
@@ -106,6 +109,7 @@ class StationAdmin(SelfRecordedAdmin):
             "title": _("More"),
             "items": ["send", "enable", "disable", "reject", "rotate_key", "remove"],
         },
+        LIST_MENU,
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Station]:
