@@ -18,6 +18,7 @@ GROUPS = (
             ("sessions_app.guestcharge", "person_off"),
             ("sessions_app.orphan", "help_center"),
             ("sessions_app.idtag", "contactless"),
+            ("sessions_app.locallist", "checklist"),
         ),
     ),
     (

@@ -157,7 +157,13 @@ def remove_station(*, station_id: str, by: User, reason: str = "") -> None:
 
 
 def ask_station(
-    *, station: Station, action: str, payload: dict[str, Any], by: User, reason: str = ""
+    *,
+    station: Station,
+    action: str,
+    payload: dict[str, Any],
+    by: User,
+    reason: str = "",
+    reference: str = "",
 ) -> Command:
     """Queue a call that staff want, bound to the present socket. Raises StationOffline.
 
@@ -179,6 +185,7 @@ def ask_station(
             lane=Command.Lane.ASKED,
             is_bound=True,
             expires_in_s=ASKED_EXPIRES_S,
+            reference=reference,
             requested_by=by,
             reason=reason,
         )

@@ -1,11 +1,22 @@
 """The back office of charging sessions: what happened, what it cost, what staff may do about it."""
 
-from . import event, guest, id_tag, orphan, reading, reconcile_run, session, transaction_number
+from . import (
+    event,
+    guest,
+    id_tag,
+    local_list,
+    orphan,
+    reading,
+    reconcile_run,
+    session,
+    transaction_number,
+)
 
 __all__ = [
     "event",
     "guest",
     "id_tag",
+    "local_list",
     "orphan",
     "reading",
     "reconcile_run",

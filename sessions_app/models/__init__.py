@@ -1,5 +1,6 @@
 from .guest import GuestCharge
 from .id_tag import IdTag
+from .local_list import LocalList
 from .orphan import Orphan
 from .reading import Reading
 from .reconcile_run import ReconcileRun
@@ -9,6 +10,7 @@ __all__ = [
     "ChargingSession",
     "GuestCharge",
     "IdTag",
+    "LocalList",
     "Orphan",
     "Reading",
     "ReconcileRun",

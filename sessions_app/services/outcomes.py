@@ -10,9 +10,13 @@ from collections.abc import Callable
 from stations import configuration
 from stations.models import Command
 
+from . import local_list
+
 HEARERS: dict[str, Callable[[Command], None]] = {
     "ChangeConfiguration": configuration.absorb,
     "GetConfiguration": configuration.absorb,
+    "GetLocalListVersion": local_list.hear,
+    "SendLocalList": local_list.hear,
 }
 
 

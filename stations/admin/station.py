@@ -32,6 +32,8 @@ from .station_configuration import (
     ConfigurationFilter,
 )
 from .station_forms import StartForm, StationForm
+from .station_local_list import MENU as LIST_MENU
+from .station_local_list import LocalListButtons
 
 SAID_BY_STAFF = (
     "name",
@@ -57,6 +59,7 @@ SAID_BY_STATION = (
     "serial_number",
     "firmware_version",
     "clock_offset_s",
+    "local_list_line",
     "settings_table",
 )
 
@@ -71,7 +74,7 @@ class OnlineFilter(CaseFilter):
 
 
 @admin.register(Station)
-class StationAdmin(CommandButtons, ConfigurationButtons, SelfRecordedAdmin):
+class StationAdmin(CommandButtons, ConfigurationButtons, LocalListButtons, SelfRecordedAdmin):
     form = StationForm
     list_display = (
         "station_id",
@@ -114,6 +117,7 @@ class StationAdmin(CommandButtons, ConfigurationButtons, SelfRecordedAdmin):
         "enable",
         "disable",
         "approve",
+        "list_choose",
     )
     actions_detail = (
         "approve",
@@ -126,6 +130,7 @@ class StationAdmin(CommandButtons, ConfigurationButtons, SelfRecordedAdmin):
             "title": _("More"),
             "items": ["enable", "disable", "reject", "send_key", "rotate_key", "remove"],
         },
+        LIST_MENU,
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Station]:
