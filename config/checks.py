@@ -21,6 +21,7 @@ POSITIVE = (
     "CSMS_COMMAND_RETENTION_DAYS",
     "CSMS_CONNECTION_TIMEOUT_S",
     "CSMS_DATABASE_WAIT_S",
+    "CSMS_FIRMWARE_MAX_MB",
     "CSMS_FRAME_RETENTION_DAYS",
     "CSMS_GATEWAY_THREADS",
     "CSMS_HEARTBEAT_INTERVAL_S",
@@ -35,6 +36,8 @@ POSITIVE = (
     "CSMS_STATUS_RETENTION_DAYS",
     "CSMS_STOP_TIMEOUT_S",
     "CSMS_TOKEN_DAYS",
+    "CSMS_UPLOAD_MAX_MB",
+    "CSMS_UPLOAD_RETENTION_DAYS",
 )
 OTHER_DECIMALS = {
     *("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI"),
@@ -111,8 +114,17 @@ def _check_network() -> Iterator[CheckMessage]:
                 yield Error(
                     f"{name}: {address} is neither an address nor a network.", id="kubat.E009"
                 )
-    if settings.DEBUG and not set(settings.ALLOWED_HOSTS) <= LOCAL_HOSTS:
+    is_public = not set(settings.ALLOWED_HOSTS) <= LOCAL_HOSTS
+    if settings.DEBUG and is_public:
         yield Error("DEBUG shows secrets: not with public ALLOWED_HOSTS.", id="kubat.E010")
+    if settings.CSMS_UPLOAD_URL and not _is_upload_address(settings.CSMS_UPLOAD_URL):
+        yield Error("CSMS_UPLOAD_URL begins with ftp, ftps, sftp, http or https.", id="kubat.E021")
+    if is_public and not (settings.DEBUG or settings.CSMS_PUBLIC_URL):
+        yield Warning(
+            "Stations can neither fetch firmware here nor hand in logs.",
+            hint="Set CSMS_PUBLIC_URL to the address under which they reach this server.",
+            id="kubat.W004",
+        )
 
 
 def _check_payments() -> Iterator[CheckMessage]:
@@ -141,6 +153,11 @@ def _is_address(text: str) -> bool:
     parts = urllib.parse.urlsplit(text)
     has_host = parts.scheme in ("http", "https") and bool(parts.hostname)
     return has_host and parts.path in ("", "/") and not parts.query and not parts.fragment
+
+
+def _is_upload_address(text: str) -> bool:
+    parts = urllib.parse.urlsplit(text)
+    return parts.scheme in ("ftp", "ftps", "sftp", "http", "https") and bool(parts.hostname)
 
 
 def _check_data() -> Iterator[CheckMessage]:

@@ -7,12 +7,17 @@ commands in `calls`, which locks them first.
 
 from collections.abc import Callable
 
-from stations import configuration
+from stations import configuration, uploads
+from stations.firmware import progress
 from stations.models import Command
 
 HEARERS: dict[str, Callable[[Command], None]] = {
     "ChangeConfiguration": configuration.absorb,
     "GetConfiguration": configuration.absorb,
+    "GetDiagnostics": uploads.hear,
+    "GetLog": uploads.hear,
+    "SignedUpdateFirmware": progress.hear,
+    "UpdateFirmware": progress.hear,
 }
 
 
