@@ -62,6 +62,18 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
     ]
 
 
+@register(deploy=True)
+def check_public_address(
+    app_configs: Sequence[AppConfig] | None, **kwargs: Any
+) -> list[CheckMessage]:
+    """Stations are refused nothing without it; staff who ask one for a log are told so."""
+    if settings.CSMS_PUBLIC_URL:
+        return []
+    problem = "Stations can neither fetch firmware here nor hand in logs."
+    hint = "Set CSMS_PUBLIC_URL to the address under which they reach this server."
+    return [Warning(problem, hint=hint, id="kubat.W004")]
+
+
 def _check_numbers() -> Iterator[CheckMessage]:
     for name in POSITIVE:
         if getattr(settings, name) <= 0:
@@ -114,17 +126,10 @@ def _check_network() -> Iterator[CheckMessage]:
                 yield Error(
                     f"{name}: {address} is neither an address nor a network.", id="kubat.E009"
                 )
-    is_public = not set(settings.ALLOWED_HOSTS) <= LOCAL_HOSTS
-    if settings.DEBUG and is_public:
+    if settings.DEBUG and not set(settings.ALLOWED_HOSTS) <= LOCAL_HOSTS:
         yield Error("DEBUG shows secrets: not with public ALLOWED_HOSTS.", id="kubat.E010")
     if settings.CSMS_UPLOAD_URL and not _is_upload_address(settings.CSMS_UPLOAD_URL):
         yield Error("CSMS_UPLOAD_URL begins with ftp, ftps, sftp, http or https.", id="kubat.E021")
-    if is_public and not (settings.DEBUG or settings.CSMS_PUBLIC_URL):
-        yield Warning(
-            "Stations can neither fetch firmware here nor hand in logs.",
-            hint="Set CSMS_PUBLIC_URL to the address under which they reach this server.",
-            id="kubat.W004",
-        )
 
 
 def _check_payments() -> Iterator[CheckMessage]:

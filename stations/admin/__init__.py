@@ -1,14 +1,16 @@
 """The back office of stations: what they are, what they said, what they were asked."""
 
-from . import alert, assignment, command, connector, frame, process, site, station
+from . import alert, assignment, command, connector, firmware, frame, process, site, station, upload
 
 __all__ = [
     "alert",
     "assignment",
     "command",
     "connector",
+    "firmware",
     "frame",
     "process",
     "site",
     "station",
+    "upload",
 ]

@@ -22,10 +22,11 @@ from sessions_app.services.start import request_start
 
 from .. import keys, registry
 from ..gateway.schemas import check_request
-from ..models import Command, Connector, Frame, Station
+from ..models import Command, Connector, FirmwareUpdate, Frame, LogRequest, Station
 from ..registry import StationFacts
 from .connector import ConnectorInline
 from .station_forms import ConnectorForm, ResetForm, SendForm, StartForm, StationForm
+from .station_maintenance import MaintenanceMixin
 
 SAID_BY_STAFF = (
     "name",
@@ -50,6 +51,7 @@ SAID_BY_STATION = (
     "model",
     "serial_number",
     "firmware_version",
+    "firmware_status",
     "clock_offset_s",
     "settings_table",
 )
@@ -65,7 +67,7 @@ class OnlineFilter(CaseFilter):
 
 
 @admin.register(Station)
-class StationAdmin(SelfRecordedAdmin):
+class StationAdmin(MaintenanceMixin, SelfRecordedAdmin):
     form = StationForm
     list_display = (
         "station_id",
@@ -104,7 +106,16 @@ class StationAdmin(SelfRecordedAdmin):
         "reset",
         {
             "title": _("More"),
-            "items": ["send", "enable", "disable", "reject", "rotate_key", "remove"],
+            "items": [
+                "send",
+                "ask_diagnostics",
+                "ask_log",
+                "enable",
+                "disable",
+                "reject",
+                "rotate_key",
+                "remove",
+            ],
         },
     )
 
@@ -146,7 +157,13 @@ class StationAdmin(SelfRecordedAdmin):
     @admin.display(description=_("pages"))
     def pages(self, station: Station) -> SafeString:
         query = f"station__id__exact={station.pk}"
-        pages = ((ChargingSession, _("Sessions")), (Command, _("Commands")), (Frame, _("Frames")))
+        pages = (
+            (ChargingSession, _("Sessions")),
+            (Command, _("Commands")),
+            (Frame, _("Frames")),
+            (FirmwareUpdate, _("Firmware")),
+            (LogRequest, _("Logs")),
+        )
         links = ((list_link(model, query, text),) for model, text in pages)
         return format_html_join(" · ", "{}", links)
 
