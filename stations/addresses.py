@@ -20,12 +20,12 @@ def address(kind: str, row_id: int, name: str = "") -> str:
     return f"{base.rstrip('/')}/{kind}/{_signer(kind).sign(str(row_id))}/{name}"
 
 
-def row_of(kind: str, token: str) -> int | None:
-    """The row that a token was made for; None when we did not make it."""
+def row_of(kind: str, token: str) -> int:
+    """The row that a token was made for; 0, which no row has, when we did not make it."""
     try:
         return int(_signer(kind).unsign(token))
     except (BadSignature, ValueError):
-        return None
+        return 0
 
 
 def _signer(kind: str) -> Signer:

@@ -3,6 +3,7 @@
 Whoever serves must see them: several hosts share CSMS_MEDIA_DIR.
 """
 
+import contextlib
 import hashlib
 import logging
 import os
@@ -42,7 +43,8 @@ def store(folder: str, chunks: Iterable[bytes], *, limit_mb: int) -> Stored:
         logger.error("A file could not be kept: %s", error)
         raise StorageFailed from error
     finally:
-        draft.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            draft.unlink()
     return Stored(path, size_bytes, sha256)
 
 

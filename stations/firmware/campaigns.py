@@ -16,12 +16,14 @@ from django.utils import timezone
 from billing.errors import Invalid
 from billing.models import User
 
-from .. import audit
+from .. import alerts, audit
 from ..errors import CampaignEnded, NoPublicAddress
 from ..models import FirmwareCampaign, FirmwareImage, FirmwareUpdate, Site, Station, UpdateStatus
 
 Status = FirmwareCampaign.Status
 MAX_STATIONS = 10_000
+STOPPED = "firmware_campaign_stopped"
+"""The alert of a campaign of which too many stations failed."""
 ALREADY, OTHER_MAKE, CANCELLED = "already_has_it", "other_make", "cancelled"
 
 
@@ -103,6 +105,7 @@ def resume(*, campaign_id: uuid.UUID, by: User, reason: str) -> FirmwareCampaign
     failed = campaign.updates.filter(status=UpdateStatus.FAILED).count()
     campaign.stop_percent = max(campaign.stop_percent, percent(failed, campaign))
     campaign.save(update_fields=["stop_percent"])
+    alerts.resolve_alert(STOPPED, str(campaign.pk))
     return campaign
 
 
@@ -113,6 +116,7 @@ def cancel(*, campaign_id: uuid.UUID, by: User, reason: str) -> FirmwareCampaign
     campaign = _move(campaign_id, going, Status.CANCELLED, by, reason)
     campaign.ended_at = timezone.now()
     campaign.save(update_fields=["ended_at"])
+    alerts.resolve_alert(STOPPED, str(campaign.pk))
     campaign.updates.filter(status=UpdateStatus.QUEUED).update(
         status=UpdateStatus.SKIPPED, cause=CANCELLED, due_at=None, moved_at=campaign.ended_at
     )
@@ -142,6 +146,7 @@ def retry(*, campaign_id: uuid.UUID, by: User, reason: str, update_id: int | Non
     if campaign.status in {Status.COMPLETED, Status.STOPPED}:
         campaign.status, campaign.ended_at = Status.RUNNING, None
         campaign.save(update_fields=["status", "ended_at"])
+        alerts.resolve_alert(STOPPED, str(campaign.pk))
     audit.record(by, audit.CHANGE, campaign, f"retried {count}", reason=reason)
     return count
 

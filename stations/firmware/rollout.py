@@ -16,12 +16,11 @@ from ..clock import wire_time
 from ..models import Command, FirmwareCampaign, FirmwareUpdate, Station, UpdateStatus
 from ..models.firmware import ACTIVE
 from . import progress
-from .campaigns import percent
+from .campaigns import STOPPED, percent
 
 _S, Status = UpdateStatus, FirmwareCampaign.Status
 ADDRESS_GOOD_FOR = dt.timedelta(days=3)
 SEND_WITHIN_S = 60
-STOPPED = "firmware_campaign_stopped"
 PLAIN, SIGNED = "UpdateFirmware", "SignedUpdateFirmware"
 
 
@@ -35,7 +34,7 @@ def run_due(now: dt.datetime, *, charging: QuerySet[Any], limit: int = 200) -> i
     for update_id in update_ids:
         progress.give_up(update_id, now)
     running = FirmwareCampaign.objects.filter(status=Status.RUNNING)
-    campaign_ids = list(running.values_list("pk", flat=True))
+    campaign_ids = list(running.order_by("created_at").values_list("pk", flat=True))
     for campaign_id in campaign_ids:
         _advance(campaign_id, now, charging)
     return len(update_ids) + len(campaign_ids)
@@ -70,7 +69,6 @@ def _stop(campaign: FirmwareCampaign, failed: int) -> None:
 def _complete(campaign: FirmwareCampaign, now: dt.datetime) -> None:
     campaign.status, campaign.ended_at = Status.COMPLETED, now
     campaign.save(update_fields=["status", "ended_at"])
-    alerts.resolve_alert(STOPPED, str(campaign.pk))
 
 
 def _ask_next(campaign: FirmwareCampaign, now: dt.datetime, charging: QuerySet[Any]) -> None:
