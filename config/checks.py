@@ -21,6 +21,7 @@ POSITIVE = (
     "CSMS_COMMAND_RETENTION_DAYS",
     "CSMS_CONNECTION_TIMEOUT_S",
     "CSMS_DATABASE_WAIT_S",
+    "CSMS_FIRMWARE_MAX_MB",
     "CSMS_FRAME_RETENTION_DAYS",
     "CSMS_GATEWAY_THREADS",
     "CSMS_HEARTBEAT_INTERVAL_S",
@@ -35,6 +36,8 @@ POSITIVE = (
     "CSMS_STATUS_RETENTION_DAYS",
     "CSMS_STOP_TIMEOUT_S",
     "CSMS_TOKEN_DAYS",
+    "CSMS_UPLOAD_MAX_MB",
+    "CSMS_UPLOAD_RETENTION_DAYS",
 )
 OTHER_DECIMALS = {
     *("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI"),
@@ -57,6 +60,18 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
         *_check_payments(),
         *_check_data(),
     ]
+
+
+@register(deploy=True)
+def check_public_address(
+    app_configs: Sequence[AppConfig] | None, **kwargs: Any
+) -> list[CheckMessage]:
+    """Stations are refused nothing without it; staff who ask one for a log are told so."""
+    if settings.CSMS_PUBLIC_URL:
+        return []
+    problem = "Stations can neither fetch firmware here nor hand in logs."
+    hint = "Set CSMS_PUBLIC_URL to the address under which they reach this server."
+    return [Warning(problem, hint=hint, id="kubat.W004")]
 
 
 def _check_numbers() -> Iterator[CheckMessage]:
@@ -113,6 +128,8 @@ def _check_network() -> Iterator[CheckMessage]:
                 )
     if settings.DEBUG and not set(settings.ALLOWED_HOSTS) <= LOCAL_HOSTS:
         yield Error("DEBUG shows secrets: not with public ALLOWED_HOSTS.", id="kubat.E010")
+    if settings.CSMS_UPLOAD_URL and not _is_upload_address(settings.CSMS_UPLOAD_URL):
+        yield Error("CSMS_UPLOAD_URL begins with ftp, ftps, sftp, http or https.", id="kubat.E021")
 
 
 def _check_payments() -> Iterator[CheckMessage]:
@@ -141,6 +158,11 @@ def _is_address(text: str) -> bool:
     parts = urllib.parse.urlsplit(text)
     has_host = parts.scheme in ("http", "https") and bool(parts.hostname)
     return has_host and parts.path in ("", "/") and not parts.query and not parts.fragment
+
+
+def _is_upload_address(text: str) -> bool:
+    parts = urllib.parse.urlsplit(text)
+    return parts.scheme in ("ftp", "ftps", "sftp", "http", "https") and bool(parts.hostname)
 
 
 def _check_data() -> Iterator[CheckMessage]:

@@ -6,13 +6,21 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.sessions.models import Session
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from knox.models import AuthToken
 
 from billing.api.idempotency import KEPT_FOR
 from billing.models import IdempotentRequest, OutboxMessage, PaymentWebhook
 from billing.payments.webhooks import KEPT_UNVERIFIED
-from stations.models import Command, ConnectorStatus, Frame, GatewayProcess
+from stations import storage
+from stations.models import (
+    Command,
+    ConnectorStatus,
+    Frame,
+    GatewayProcess,
+    LogRequest,
+    ReceivedFile,
+)
 
 from .models import WorkerProcess
 
@@ -27,6 +35,7 @@ class Purge:
     """One kind of row that does not stay: it goes when `by` is older than its time.
 
     That time is `setting` (a number of days) or else `keep`. The worker calls it every `every_s`.
+    `file` is the column that names a file on disk, which goes after its row.
     """
 
     name: str
@@ -35,6 +44,7 @@ class Purge:
     every_s: float
     setting: str = ""
     keep: dt.timedelta = dt.timedelta(0)
+    file: str = ""
 
     @property
     def kept_for(self) -> dt.timedelta:
@@ -43,8 +53,14 @@ class Purge:
     def run(self, now: dt.datetime) -> int:
         """Delete the oldest portion of what is past its time; return how many rows went."""
         past = self.rows.filter(**{f"{self.by}__lt": now - self.kept_for}).order_by(self.by)
-        portion = list(past.values_list("pk", flat=True)[:PORTION])
-        return self.rows.filter(pk__in=portion).delete()[0] if portion else 0
+        portion = list(past.values_list("pk", self.file or "pk")[:PORTION])
+        if not portion:
+            return 0
+        deleted = self.rows.filter(pk__in=[pk for pk, _ in portion]).delete()[0]
+        if self.file:
+            for _, path in portion:
+                storage.remove(path)
+        return deleted
 
 
 # Never in this list: money, sessions, readings, and who did what (P8, P10).
@@ -63,6 +79,21 @@ PURGES = (
         "resolved_at",
         10,
         setting="CSMS_COMMAND_RETENTION_DAYS",
+    ),
+    Purge(
+        "received files",
+        ReceivedFile.objects.all(),
+        "received_at",
+        60,
+        setting="CSMS_UPLOAD_RETENTION_DAYS",
+        file="path",
+    ),
+    Purge(
+        "old log requests",
+        LogRequest.objects.filter(~Exists(ReceivedFile.objects.filter(request=OuterRef("pk")))),
+        "created_at",
+        600,
+        setting="CSMS_UPLOAD_RETENTION_DAYS",
     ),
     Purge(
         "delivered messages",

@@ -48,6 +48,7 @@ if IS_SQLITE:
         "NAME": env.str("CSMS_TEST_DB", default=str(BASE_DIR / "test.sqlite3")),
     }
     STATE_DIR = Path(DATABASE["NAME"]).resolve().parent
+    STATE_NAME = Path(DATABASE["NAME"]).name
 else:
     DATABASE["TEST"] = {"NAME": env.str("CSMS_TEST_DB", default=f"test_{DATABASE['NAME']}")}
     DATABASE["CONN_MAX_AGE"] = 0
@@ -59,6 +60,7 @@ else:
         "reconnect_timeout": 5,  # with the default of 300 it looks ever more seldom: for minutes
     }
     STATE_DIR = BASE_DIR
+    STATE_NAME = "kubat"
 DATABASE["ATOMIC_REQUESTS"] = False
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -71,8 +73,7 @@ def _made_secret_key() -> str:
     It lies beside a SQLite database, else in the checkout, for all processes started there: with
     several hosts the key must be given (kubat.W003). Empty where it cannot be written (kubat.E001).
     """
-    name = Path(DATABASE["NAME"]).name if IS_SQLITE else "kubat"
-    path = STATE_DIR / f"{name}.secret"
+    path = STATE_DIR / f"{STATE_NAME}.secret"
     try:
         if not path.exists():
             _write_once(path, secrets.token_urlsafe(50))
@@ -299,6 +300,13 @@ CSMS_CONNECTION_TIMEOUT_S: int = env.int("CSMS_CONNECTION_TIMEOUT_S", default=60
 CSMS_PROVISION: bool = env.bool("CSMS_PROVISION", default=True)
 CSMS_UNKNOWN_STATIONS: str = env.str("CSMS_UNKNOWN_STATIONS", default="refuse")
 CSMS_TRUSTED_PROXIES: list[str] = env.list("CSMS_TRUSTED_PROXIES", default=[])
+CSMS_MEDIA_DIR: str = env.str("CSMS_MEDIA_DIR", default="") or str(
+    STATE_DIR / f"{STATE_NAME}.media"
+)
+CSMS_FIRMWARE_MAX_MB: int = env.int("CSMS_FIRMWARE_MAX_MB", default=512)
+CSMS_UPLOAD_MAX_MB: int = env.int("CSMS_UPLOAD_MAX_MB", default=100)
+CSMS_UPLOAD_URL: str = env.str("CSMS_UPLOAD_URL", default="")
+CSMS_UPLOAD_RETENTION_DAYS: int = env.int("CSMS_UPLOAD_RETENTION_DAYS", default=90)
 CSMS_FRAME_RETENTION_DAYS: int = env.int("CSMS_FRAME_RETENTION_DAYS", default=30)
 CSMS_STATUS_RETENTION_DAYS: int = env.int("CSMS_STATUS_RETENTION_DAYS", default=365)
 CSMS_COMMAND_RETENTION_DAYS: int = env.int("CSMS_COMMAND_RETENTION_DAYS", default=180)

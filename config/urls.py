@@ -15,6 +15,7 @@ urlpatterns = [
     path("", include("billing.api.urls")),
     path("", include("billing.web.urls")),
     path("", include("stations.api.urls")),
+    path("", include("stations.web.urls")),
     path("", include("sessions_app.api.urls")),
     *api_path("api/schema", SpectacularAPIView.as_view(), "schema"),
     *api_path("api/docs", SpectacularSwaggerView.as_view(url_name="schema"), "docs"),

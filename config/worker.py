@@ -20,7 +20,8 @@ from django.utils import timezone
 from billing import outbox
 from billing.payments.polling import poll_due
 from sessions_app.reconcile import run_nightly
-from sessions_app.services import expire, guest, local_list
+from sessions_app.services import expire, firmware, guest, local_list
+from stations import uploads
 
 from . import housekeeping, notices
 from .models import WorkerProcess
@@ -50,6 +51,8 @@ class Job:
 JOBS = (
     Job("time", expire.run_due),
     Job("guests", guest.run_due),
+    Job("firmware", firmware.run_due, every_s=2),
+    Job("log requests", uploads.run_due, every_s=10),
     Job("outbox", lambda now: outbox.deliver_due(notices.DELIVERIES), is_long=True),
     Job("payments", poll_due, is_long=True),
     *(Job(purge.name, purge.run, every_s=purge.every_s) for purge in housekeeping.PURGES),

@@ -68,3 +68,8 @@ def _by_offset(station: Station, at: dt.datetime) -> dt.datetime | None:
     if station.clock_offset_s is None:
         return None
     return shifted(at, dt.timedelta(seconds=station.clock_offset_s))
+
+
+def wire_time(at: dt.datetime) -> str:
+    """A time with milliseconds and Z: the form that every station reads."""
+    return at.astimezone(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

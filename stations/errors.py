@@ -16,10 +16,17 @@ KubatError
 ├── NothingToUndo         409
 ├── ChargeRunning         409
 ├── NoTariff              409
+├── NoPublicAddress       409
+├── CampaignEnded         409
+├── ImageInUse            409
+├── TooManyFiles          409
+├── UploadNotFound        404
+├── FileTooLarge          413
+├── StorageFailed         507
 └── PayloadInvalid        400
 """
 
-from billing.errors import Conflict, Invalid, NotFound
+from billing.errors import Conflict, Invalid, KubatError, NotFound
 
 
 class StationNotFound(NotFound):
@@ -100,3 +107,40 @@ class NoTariff(Conflict):
 class PayloadInvalid(Invalid):
     code = "payload_invalid"
     detail_default = "The payload breaks the schema of this action."
+
+
+class NoPublicAddress(Conflict):
+    code = "no_public_address"
+    detail_default = "CSMS_PUBLIC_URL is not set, so there is no address to give to a station."
+
+
+class CampaignEnded(Conflict):
+    code = "campaign_ended"
+    detail_default = "This campaign cannot do that any more."
+
+
+class ImageInUse(Conflict):
+    code = "image_in_use"
+    detail_default = "A campaign used this image: it stays with it."
+
+
+class TooManyFiles(Conflict):
+    code = "too_many_files"
+    detail_default = "No more files are taken at this address."
+
+
+class UploadNotFound(NotFound):
+    code = "not_found"
+    detail_default = "There is no such address, or its time is over."
+
+
+class FileTooLarge(KubatError):
+    code = "file_too_large"
+    detail_default = "The file is larger than is allowed."
+    status = 413
+
+
+class StorageFailed(KubatError):
+    code = "storage_failed"
+    detail_default = "The file could not be kept; the server's disk may be full."
+    status = 507

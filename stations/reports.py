@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from django.db import transaction
 
 from . import clock, configuration
+from .firmware import progress
 from .models import Connector, ConnectorStatus, Station
 
 MAX_CONNECTOR_ID = 255
@@ -68,6 +69,7 @@ def record_boot(*, station_pk: int, boot: Boot, received_at: dt.datetime) -> Sta
     )
     if is_accepted:
         configuration.begin(station)
+        progress.note_version(station, received_at)
     return Station.Registration(station.registration)
 
 

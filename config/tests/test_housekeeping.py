@@ -14,7 +14,14 @@ from billing.models import IdempotentRequest, OutboxMessage
 from config import housekeeping, worker
 from config.housekeeping import PURGES
 from config.models import WorkerProcess
-from stations.models import Command, ConnectorStatus, Frame, GatewayProcess
+from stations.models import (
+    Command,
+    ConnectorStatus,
+    Frame,
+    GatewayProcess,
+    LogRequest,
+    ReceivedFile,
+)
 
 pytestmark = pytest.mark.django_db
 DAY, SECOND = dt.timedelta(days=1), dt.timedelta(seconds=1)
@@ -81,7 +88,27 @@ def webhook(station, at):
     return rows.create(provider="p", digest=str(at), body=b"", outcome="unverified", received_at=at)
 
 
+def log_request(station, at):
+    user = apps.get_model("billing.User").objects.get_or_create(username="u")[0]
+    return LogRequest.objects.create(
+        station=station, kind="diagnostics", requested_by=user, created_at=at, expires_at=at
+    )
+
+
+def received(station, at):
+    return ReceivedFile.objects.create(
+        request=log_request(station, timezone.now()),
+        name="log",
+        path="",
+        size_bytes=0,
+        sha256="",
+        received_at=at,
+    )
+
+
 MAKERS = {
+    "stations.LogRequest": log_request,
+    "stations.ReceivedFile": received,
     "billing.PaymentWebhook": webhook,
     "stations.Frame": frame,
     "stations.ConnectorStatus": status,

@@ -8,7 +8,7 @@ import environ
 import pytest
 from django.conf import settings as kubat
 
-from config.checks import POSITIVE, check_settings
+from config.checks import POSITIVE, check_public_address, check_settings
 from config.settings import _write_once
 
 SOURCE = kubat.BASE_DIR / "config" / "settings.py"
@@ -121,6 +121,8 @@ def test_a_number_that_is_not_positive_is_refused(settings, name):
         ("CSMS_FREEDOMPAY_URL", "http://api.freedompay.kg", "kubat.E014"),
         ("CSMS_FREEDOMPAY_MERCHANT_ID", "500123", "kubat.E015"),
         ("CSMS_FREEDOMPAY_SECRET", "x", "kubat.E015"),
+        ("CSMS_UPLOAD_URL", "logs.example.org/inbox", "kubat.E021"),
+        ("CSMS_UPLOAD_URL", "file:///etc", "kubat.E021"),
         ("CSMS_OSMP_KEY", "x", "kubat.E016"),
         ("CSMS_OSMP_ADDRESSES", ["10.0.0.1"], "kubat.E016"),
     ],
@@ -134,6 +136,18 @@ def test_terminals_are_addresses_or_networks(settings):
     settings.CSMS_OSMP_KEY, settings.CSMS_OSMP_ADDRESSES = "x", ["pay24"]
     assert problems() == {"kubat.E009"}
     settings.CSMS_OSMP_ADDRESSES = ["10.0.0.1", "10.1.0.0/16"]
+    assert problems() == set()
+
+
+def test_a_deployment_without_a_public_address_is_pointed_out(settings):
+    assert [message.id for message in check_public_address(None)] == ["kubat.W004"]
+    settings.CSMS_PUBLIC_URL = "https://kubat.example.org"
+    assert check_public_address(None) == []
+
+
+@pytest.mark.parametrize("scheme", ["ftp", "ftps", "sftp", "http", "https"])
+def test_logs_may_go_to_another_server(settings, scheme):
+    settings.CSMS_UPLOAD_URL = f"{scheme}://user:secret@logs.example.org/inbox"
     assert problems() == set()
 
 

@@ -55,12 +55,17 @@ ACCESS = {
     "ocpp/tariffs/preview": {"post": SIGNED_IN},
     "ocpp/tariffs/<uuid:tariff_id>": READ | EDIT,
     "ocpp/tariffs/<uuid:tariff_id>/versions": READ,
+    **{f"firmware/<str:token>{name}": {"get": EVERYONE} for name in ("", "/<path:name>")},
+    **{
+        f"upload/<str:token>{name}": {"put": EVERYONE, "post": EVERYONE}
+        for name in ("", "/<path:name>")
+    },
     "ocpp/sites": READ | WRITE,
     "ocpp/sites/<int:site_id>": READ | EDIT,
 }
 BACK_OFFICE = "admin"
 METHODS = ("get", "post", "put", "patch", "delete")
-SAMPLES = {"str": "K-1", "uuid": str(uuid.uuid4()), "int": "1", "id_tag": "TAG"}
+SAMPLES = {"str": "K-1", "uuid": str(uuid.uuid4()), "int": "1", "id_tag": "TAG", "path": "a/b"}
 CALLS = [(route, method, who) for route, access in ACCESS.items() for method, who in access.items()]
 
 NOT_JSON = {
@@ -68,6 +73,8 @@ NOT_JSON = {
     "billing/sandbox/<uuid:payment_id>",
     "billing/webhooks/<str:provider>",
     "ocpp/guest_charge/<str:token>/stop",
+    "upload/<str:token>",
+    "upload/<str:token>/<path:name>",
 }
 POSTS = [route for route, method, _ in CALLS if method == "post" and route not in NOT_JSON]
 BROKEN = [

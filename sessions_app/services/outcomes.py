@@ -7,7 +7,8 @@ commands in `calls`, which locks them first.
 
 from collections.abc import Callable
 
-from stations import configuration
+from stations import configuration, uploads
+from stations.firmware import progress
 from stations.models import Command
 
 from . import local_list
@@ -17,6 +18,10 @@ HEARERS: dict[str, Callable[[Command], None]] = {
     "GetConfiguration": configuration.absorb,
     "GetLocalListVersion": local_list.hear,
     "SendLocalList": local_list.hear,
+    "GetDiagnostics": uploads.hear,
+    "GetLog": uploads.hear,
+    "SignedUpdateFirmware": progress.hear,
+    "UpdateFirmware": progress.hear,
 }
 
 

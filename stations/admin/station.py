@@ -21,7 +21,7 @@ from sessions_app.models import ChargingSession, SessionStatus
 from sessions_app.services.start import request_start
 
 from .. import keys, registry
-from ..models import Command, Connector, Frame, Station
+from ..models import Command, Connector, FirmwareUpdate, Frame, LogRequest, Station
 from ..registry import StationFacts
 from .command import CommandInline
 from .connector import ConnectorInline
@@ -34,6 +34,7 @@ from .station_configuration import (
 from .station_forms import StartForm, StationForm
 from .station_local_list import MENU as LIST_MENU
 from .station_local_list import LocalListButtons
+from .station_maintenance import MaintenanceMixin
 
 SAID_BY_STAFF = (
     "name",
@@ -58,6 +59,7 @@ SAID_BY_STATION = (
     "model",
     "serial_number",
     "firmware_version",
+    "firmware_status",
     "clock_offset_s",
     "local_list_line",
     "settings_table",
@@ -74,7 +76,9 @@ class OnlineFilter(CaseFilter):
 
 
 @admin.register(Station)
-class StationAdmin(CommandButtons, ConfigurationButtons, LocalListButtons, SelfRecordedAdmin):
+class StationAdmin(
+    CommandButtons, ConfigurationButtons, LocalListButtons, MaintenanceMixin, SelfRecordedAdmin
+):
     form = StationForm
     list_display = (
         "station_id",
@@ -128,7 +132,16 @@ class StationAdmin(CommandButtons, ConfigurationButtons, LocalListButtons, SelfR
         {"title": _("Configuration"), "items": list(CONFIGURATION_BUTTONS)},
         {
             "title": _("More"),
-            "items": ["enable", "disable", "reject", "send_key", "rotate_key", "remove"],
+            "items": [
+                "ask_diagnostics",
+                "ask_log",
+                "enable",
+                "disable",
+                "reject",
+                "send_key",
+                "rotate_key",
+                "remove",
+            ],
         },
         LIST_MENU,
     )
@@ -171,7 +184,13 @@ class StationAdmin(CommandButtons, ConfigurationButtons, LocalListButtons, SelfR
     @admin.display(description=_("pages"))
     def pages(self, station: Station) -> SafeString:
         query = f"station__id__exact={station.pk}"
-        pages = ((ChargingSession, _("Sessions")), (Command, _("Commands")), (Frame, _("Frames")))
+        pages = (
+            (ChargingSession, _("Sessions")),
+            (Command, _("Commands")),
+            (Frame, _("Frames")),
+            (FirmwareUpdate, _("Firmware")),
+            (LogRequest, _("Logs")),
+        )
         links = ((list_link(model, query, text),) for model, text in pages)
         return format_html_join(" · ", "{}", links)
 

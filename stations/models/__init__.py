@@ -1,10 +1,18 @@
 from .alert import Alert
 from .command import Command
 from .configuration import ConfigurationReport, ConfigurationWish
+from .firmware import (
+    FirmwareCampaign,
+    FirmwareImage,
+    FirmwareReport,
+    FirmwareUpdate,
+    UpdateStatus,
+)
 from .frame import Frame
 from .pending_key import PendingKey
 from .station import Connector, ConnectorStatus, GatewayProcess, Site, Station
 from .tariff import TariffAssignment
+from .upload import LogRequest, ReceivedFile
 
 __all__ = [
     "Alert",
@@ -13,10 +21,17 @@ __all__ = [
     "ConfigurationWish",
     "Connector",
     "ConnectorStatus",
+    "FirmwareCampaign",
+    "FirmwareImage",
+    "FirmwareReport",
+    "FirmwareUpdate",
     "Frame",
     "GatewayProcess",
+    "LogRequest",
     "PendingKey",
+    "ReceivedFile",
     "Site",
     "Station",
     "TariffAssignment",
+    "UpdateStatus",
 ]

@@ -12,6 +12,8 @@ from ocpp.exceptions import OCPPError, PropertyConstraintViolationError
 
 from sessions_app.facts import Metered, Started, Stopped
 from sessions_app.services.authorize import TagVerdict
+from stations.clock import wire_time as wire_time
+from stations.progress import Progress
 from stations.reports import MAX_CONNECTOR_ID, Boot, Status
 
 from . import meter
@@ -116,9 +118,13 @@ def id_tag_info(verdict: TagVerdict) -> dict[str, Any]:
     return info
 
 
-def wire_time(at: dt.datetime) -> str:
-    """A time with milliseconds and Z: the form that every station reads."""
-    return at.astimezone(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def progress(payload: Payload, received_at: dt.datetime) -> Progress:
+    """The four status notifications of firmware, diagnostics and logs (§6.17, §6.23)."""
+    return Progress(
+        status=text(payload, "status", length=30),
+        received_at=received_at,
+        request_id=integer(payload, "requestId"),
+    )
 
 
 def _connector_id(payload: Payload) -> int:

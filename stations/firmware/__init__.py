@@ -1,0 +1,1 @@
+"""Firmware on its way to stations: images, campaigns, their rollout, and what stations tell."""

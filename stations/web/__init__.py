@@ -1,0 +1,1 @@
+"""What stations call over HTTP: firmware that they fetch, and logs that they hand in."""
