@@ -5,6 +5,8 @@ import re
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from billing.models import User
@@ -298,3 +300,28 @@ def test_the_last_commands_are_shown_with_what_came_of_them(olgas, olga, configu
     assert "it hangs" in text
     assert "x" * 250 not in text
     assert configuration.READ not in text
+
+
+def test_a_page_with_many_commands_and_keys_asks_no_more_of_the_database(olgas, olga, configured):
+    def count():
+        with CaptureQueriesContext(connection) as queries:
+            assert olgas.get(f"{STATIONS}{configured.pk}/change/").status_code == 200
+        return len(queries)
+
+    def add(number):
+        Command.objects.create(station=configured, action="Reset", lane=2, requested_by=olga)
+        wishes.add_wish(key=f"K{number}", value="1", by=olga, station=configured)
+
+    add(0)
+    few = count()
+    for number in range(1, 15):
+        add(number)
+    assert count() == few
+
+
+def test_what_a_station_reports_is_no_markup(olgas, configured):
+    configured.configuration = {"<b>Key</b>": {"value": "<script>alert(1)</script>"}}
+    configured.save(update_fields=["configuration"])
+    html = olgas.get(f"{STATIONS}{configured.pk}/change/").text
+    assert "<script>alert(1)" not in html
+    assert "&lt;script&gt;alert(1)" in html

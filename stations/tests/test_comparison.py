@@ -1,6 +1,8 @@
 """Two spellings of one value are the same, and two values are not."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from stations.comparison import is_same
 from stations.configuration_keys import is_standard, name_in, standard
@@ -51,6 +53,12 @@ def test_spellings_of_one_value(present, wanted):
 )
 def test_two_values(present, wanted):
     assert not is_same(present, wanted)
+
+
+@given(st.text(max_size=500), st.text(max_size=500))
+def test_whatever_a_station_reports_is_compared(present, wanted):
+    assert is_same(present, present)
+    assert is_same(present, wanted) == is_same(wanted, present)
 
 
 def test_keys_have_no_case():

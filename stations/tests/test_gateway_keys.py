@@ -248,6 +248,14 @@ async def test_a_downgrade_is_refused_and_told_until_the_station_proves_itself(
     assert (await Station.objects.aget(pk=keyed.pk)).security_profile == 2
 
 
+async def test_a_key_is_no_proof_where_a_certificate_is_due(plug_in, keyed, proxied):
+    await Station.objects.filter(pk=keyed.pk).aupdate(security_profile=3)
+    assert await status_of(plug_in, key=OLD, headers=HTTPS, client=PROXY) == 401
+    assert await status_of(plug_in) == 401
+    assert (await alert_of("security_downgrade")).count == 1
+    assert (await alert_of("wrong_key")).count == 1
+
+
 async def test_only_staff_lower_a_profile(plug_in, keyed, olga, proxied):
     assert await status_of(plug_in, key=OLD, headers=HTTPS, client=PROXY) == 101
     lower = {"security_profile": 1}

@@ -217,6 +217,15 @@ def test_a_key_that_comes_twice_or_without_a_value_is_kept_once(k1):
     assert "twice" not in k1.configuration
 
 
+@pytest.mark.parametrize(
+    "key", ["", " ", "__class__", "ключ", "a,b", "x" * 50, "\N{REPLACEMENT CHARACTER}"]
+)
+def test_a_key_of_any_name_is_kept_and_shown(k1, key):
+    report(k1, **{key: "<script>"})
+    assert k1.configuration[key]["value"] == "<script>"
+    assert key in {row.key for row in key_table.rows(k1)}
+
+
 @pytest.mark.parametrize("answer", [{}, {"configurationKey": None}, {"unknownKey": []}])
 def test_an_answer_without_keys_changes_none(k1, answer):
     report(k1, HeartbeatInterval="60")
