@@ -300,6 +300,11 @@ CSMS_CONNECTION_TIMEOUT_S: int = env.int("CSMS_CONNECTION_TIMEOUT_S", default=60
 CSMS_PROVISION: bool = env.bool("CSMS_PROVISION", default=True)
 CSMS_UNKNOWN_STATIONS: str = env.str("CSMS_UNKNOWN_STATIONS", default="refuse")
 CSMS_TRUSTED_PROXIES: list[str] = env.list("CSMS_TRUSTED_PROXIES", default=[])
+CSMS_CLIENT_CERTIFICATES: str = env.str("CSMS_CLIENT_CERTIFICATES", default="verified")
+CSMS_CA_DIR: str = env.str("CSMS_CA_DIR", default="") or str(STATE_DIR / f"{STATE_NAME}.ca")
+CSMS_CERTIFICATE_DAYS: int = env.int("CSMS_CERTIFICATE_DAYS", default=365)
+CSMS_CERTIFICATE_RENEW_DAYS: int = env.int("CSMS_CERTIFICATE_RENEW_DAYS", default=30)
+CSMS_SECURITY_EVENT_RETENTION_DAYS: int = env.int("CSMS_SECURITY_EVENT_RETENTION_DAYS", default=365)
 CSMS_MEDIA_DIR: str = env.str("CSMS_MEDIA_DIR", default="") or str(
     STATE_DIR / f"{STATE_NAME}.media"
 )

@@ -22,6 +22,7 @@ from billing.payments.polling import poll_due
 from sessions_app.reconcile import run_nightly
 from sessions_app.services import expire, firmware, guest, local_list
 from stations import uploads
+from stations.certificates import issue
 
 from . import housekeeping, notices
 from .models import WorkerProcess
@@ -54,6 +55,7 @@ JOBS = (
     Job("firmware", firmware.run_due, every_s=2),
     Job("log requests", uploads.run_due, every_s=10),
     Job("outbox", lambda now: outbox.deliver_due(notices.DELIVERIES), is_long=True),
+    Job("certificates", issue.renew_due, every_s=600, is_long=True),
     Job("payments", poll_due, is_long=True),
     *(Job(purge.name, purge.run, every_s=purge.every_s) for purge in housekeeping.PURGES),
     Job("local lists", local_list.run_due, every_s=5, is_long=True),

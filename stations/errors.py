@@ -6,6 +6,8 @@ KubatError
 ├── TariffNotFound        404
 ├── SiteNotFound          404
 ├── WishNotFound          404
+├── CertificateNotFound   404
+├── CertificateEnded      409
 ├── StationInUse          409
 ├── SiteInUse             409
 ├── StationDisabled       409
@@ -52,6 +54,16 @@ class SiteNotFound(NotFound):
 class WishNotFound(NotFound):
     code = "wish_not_found"
     detail_default = "There is no such configuration wish."
+
+
+class CertificateNotFound(NotFound):
+    code = "certificate_not_found"
+    detail_default = "There is no such certificate."
+
+
+class CertificateEnded(Conflict):
+    code = "certificate_ended"
+    detail_default = "This certificate proves nothing any more."
 
 
 class StationInUse(Conflict):

@@ -8,12 +8,17 @@ commands in `calls`, which locks them first.
 from collections.abc import Callable
 
 from stations import configuration, uploads
+from stations.certificates import issue, roots
 from stations.firmware import progress
 from stations.models import Command
 
 from . import local_list
 
 HEARERS: dict[str, Callable[[Command], None]] = {
+    "CertificateSigned": issue.hear,
+    "DeleteCertificate": roots.hear,
+    "GetInstalledCertificateIds": roots.hear,
+    "InstallCertificate": roots.hear,
     "ChangeConfiguration": configuration.absorb,
     "GetConfiguration": configuration.absorb,
     "GetLocalListVersion": local_list.hear,

@@ -7,21 +7,20 @@ import base64
 import binascii
 import ipaddress
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import unquote, unquote_to_bytes
 
 from cryptography import x509
-from cryptography.x509.oid import NameOID
 from django.conf import settings
 from django.db import transaction
 
 from sessions_app.services import calls
 
 from .. import keys, presence, refusals, rotation
+from ..certificates import issue
 from ..models import PendingKey, Station
 from ..refusals import Cause
 
@@ -33,6 +32,9 @@ MAX_FOLDED_LENGTH = 96
 """Some letters grow when their case is folded; the column ends here."""
 MAX_PENDING = 1000
 """Stations that wait for approval; more of them would be an attack."""
+CERTIFICATE = b"x-client-cert"
+CERTIFIED = 3
+"""The security profile that a client certificate proves."""
 REALM = (b"WWW-Authenticate", b'Basic realm="ocpp", charset="UTF-8"')
 
 
@@ -60,7 +62,7 @@ class Handshake:
     user: str = ""
     key: bytes = b""
     is_secure: bool = False
-    common_name: str = ""
+    certificate: x509.Certificate | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,7 @@ def read(scope: Mapping[str, Any]) -> Handshake:
     if offered and not set(offered) & set(SUBPROTOCOLS):
         raise Refused(HTTPStatus.BAD_REQUEST)
     headers = dict(scope["headers"])
+    presented = [value for name, value in scope["headers"] if name == CERTIFICATE]
     user, key = _credentials(headers.get(b"authorization", b""), colons=station_id.count(":"))
     is_proxied = _is_trusted(scope["client"])
     return Handshake(
@@ -99,7 +102,7 @@ def read(scope: Mapping[str, Any]) -> Handshake:
         user,
         key,
         is_secure=is_proxied and headers.get(b"x-forwarded-proto", b"").lower() == b"https",
-        common_name=_common_name(headers.get(b"x-client-cert", b"")) if is_proxied else "",
+        certificate=_certificate(presented) if is_proxied else None,
     )
 
 
@@ -120,6 +123,8 @@ def admit(handshake: Handshake, process_id: uuid.UUID) -> Admission:
             Station.objects.filter(pk=station.pk).update(security_profile=proof.profile)
         if proof.digest:
             rotation.prove(station, proof.digest)
+        if proof.profile == CERTIFIED and handshake.certificate is not None:
+            issue.note_use(station, handshake.certificate)
         refusals.forgive(station.pk)
         calls.cut_off(station_pk=station.pk, fence=fence)
     is_accepted = station.registration == Station.Registration.ACCEPTED
@@ -176,20 +181,18 @@ def _is_trusted(client: tuple[str, int] | None) -> bool:
     )
 
 
-def _common_name(header: bytes) -> str:
-    """The one common name of the client certificate that the proxy verified, in its time."""
-    if not header:
-        return ""
+def _certificate(presented: Sequence[bytes]) -> x509.Certificate | None:
+    """The client certificate that the proxy verified: percent-encoded PEM, told once.
+
+    Twice means that the proxy let through what the client wrote: then neither counts.
+    """
+    if len(presented) != 1 or not presented[0]:
+        return None
     try:
-        pem = unquote(header.decode("ascii"))
-        certificate = x509.load_pem_x509_certificate(pem.encode())
-        names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+        pem = unquote(presented[0].decode("ascii"))
+        return x509.load_pem_x509_certificate(pem.encode())
     except ValueError:
-        return ""
-    is_current = (
-        certificate.not_valid_before_utc <= datetime.now(UTC) <= certificate.not_valid_after_utc
-    )
-    return str(names[0].value) if is_current and len(names) == 1 else ""
+        return None
 
 
 def _find_station(station_id: str) -> Station:
@@ -220,8 +223,8 @@ def _add_pending(station_id: str) -> Station | None:
 
 def _proof(station: Station, handshake: Handshake) -> Proof:
     """The highest security profile whose proof this handshake brings."""
-    if handshake.common_name and handshake.common_name.casefold() == station.identity:
-        return Proof(3)
+    if handshake.certificate is not None and issue.proves(station, handshake.certificate):
+        return Proof(CERTIFIED)
     digest = _proven_key(station, handshake)
     if not digest:
         return Proof(0)

@@ -1,4 +1,5 @@
 from .alert import Alert
+from .certificate import InstalledRoot, StationCertificate
 from .command import Command
 from .configuration import ConfigurationReport, ConfigurationWish
 from .firmware import (
@@ -10,6 +11,7 @@ from .firmware import (
 )
 from .frame import Frame
 from .pending_key import PendingKey
+from .security_event import SecurityEvent
 from .station import Connector, ConnectorStatus, GatewayProcess, Site, Station
 from .tariff import TariffAssignment
 from .upload import LogRequest, ReceivedFile
@@ -27,11 +29,14 @@ __all__ = [
     "FirmwareUpdate",
     "Frame",
     "GatewayProcess",
+    "InstalledRoot",
     "LogRequest",
     "PendingKey",
     "ReceivedFile",
+    "SecurityEvent",
     "Site",
     "Station",
+    "StationCertificate",
     "TariffAssignment",
     "UpdateStatus",
 ]

@@ -15,6 +15,7 @@ from sessions_app.services.authorize import TagVerdict
 from stations.clock import wire_time as wire_time
 from stations.progress import Progress
 from stations.reports import MAX_CONNECTOR_ID, Boot, Status
+from stations.security_events import SecurityNotice
 
 from . import meter
 from .values import Payload, decimal, integer, moment, text
@@ -124,6 +125,16 @@ def progress(payload: Payload, received_at: dt.datetime) -> Progress:
         status=text(payload, "status", length=30),
         received_at=received_at,
         request_id=integer(payload, "requestId"),
+    )
+
+
+def security_notice(payload: Payload, received_at: dt.datetime) -> SecurityNotice:
+    """SecurityEventNotification (security whitepaper 5.14)."""
+    return SecurityNotice(
+        type=text(payload, "type", length=50),
+        at=moment(payload.get("timestamp")),
+        received_at=received_at,
+        tech_info=text(payload, "techInfo"),
     )
 
 

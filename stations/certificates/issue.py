@@ -1,0 +1,216 @@
+"""Sign what a station asks for, send it, and follow it until it has proved itself or is revoked."""
+
+import datetime as dt
+import hashlib
+
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Max
+from django.utils import timezone
+
+from billing.models import User
+
+from .. import alerts, audit, commands
+from ..commands import error_code
+from ..errors import CertificateEnded, CertificateNotFound
+from ..models import Command, Station, StationCertificate
+from . import authority, requests
+
+Status = StationCertificate.Status
+REFERENCE = "certificate"
+MAX_ATTEMPTS = 5
+"""How often a certificate is sent that sockets died under."""
+GOOD_TO_SEND = dt.timedelta(days=7)
+ASK_AGAIN_AFTER = dt.timedelta(days=1)
+LAST_DAYS = dt.timedelta(days=7)
+EXPIRES, REFUSED, NOT_TAKEN = "certificate_expires", "certificate_refused", "certificate_rejected"
+
+
+def sign(*, station: Station, request: str) -> bool:
+    """Judge a SignCertificate and queue its CertificateSigned; False where it is rejected.
+
+    The same request again gets the same certificate (whitepaper, edition 3, A02). The command
+    goes out behind the answer to the station.
+    """
+    if station.registration != Station.Registration.ACCEPTED:
+        return False
+    names = {station.identity, station.serial_number.casefold()} - {""}
+    try:
+        read = requests.read(request, names=names)
+    except requests.RequestRefused as refusal:
+        text = f"{station} asked for a certificate in vain: {refusal}."
+        alerts.open_alert(REFUSED, str(station.pk), text, station=station)
+        return False
+    with transaction.atomic():
+        station = Station.objects.select_for_update(no_key=True).get(pk=station.pk)
+        _send(_certificate_for(station, read))
+        alerts.resolve_alert(REFUSED, str(station.pk))
+    return True
+
+
+def hear(command: Command) -> None:
+    """Act on the end of a CertificateSigned of ours, in the transaction that ends it."""
+    kind, _, certificate_id = command.reference.partition(":")
+    if kind != REFERENCE:
+        return
+    certificate = StationCertificate.objects.select_for_update(no_key=True).get(pk=certificate_id)
+    if certificate.status != Status.ISSUED:
+        return
+    answer = (command.response or {}).get("status")
+    if answer == "Accepted":
+        _resolve(certificate, Status.INSTALLED)
+    elif answer == "Rejected":
+        _resolve(certificate, Status.REJECTED)
+        text = f"{certificate.station} did not take its new certificate."
+        alerts.open_alert(NOT_TAKEN, str(certificate.station_id), text, station=command.station)
+    elif error_code(command) == "disconnected" and certificate.attempts < MAX_ATTEMPTS:
+        _send(certificate)
+
+
+def proves(station: Station, certificate: x509.Certificate) -> bool:
+    """Whether a client certificate that a proxy verified proves this station (profile 3).
+
+    One that we issued proves the station that it was issued to, while it is good. One of another
+    authority proves the station whose identity is its common name, where the settings allow it.
+    """
+    now = timezone.now()
+    if not certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc:
+        return False
+    fingerprint = authority.fingerprint_of(certificate)
+    ours = StationCertificate.objects.filter(fingerprint=fingerprint).first()
+    if ours is not None:
+        return ours.station_id == station.pk and ours.status in StationCertificate.GOOD
+    if settings.CSMS_CLIENT_CERTIFICATES != "verified":
+        return False
+    names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    return [str(name.value).casefold() for name in names] == [station.identity]
+
+
+def note_use(station: Station, certificate: x509.Certificate) -> None:
+    """A station came with this certificate: it has it, and those before it are of no use."""
+    fingerprint = authority.fingerprint_of(certificate)
+    good = list(station.certificates.filter(status__in=StationCertificate.GOOD))
+    used = next((row for row in good if row.fingerprint == fingerprint), None)
+    if used is None:
+        return
+    if used.status == Status.ISSUED:
+        _resolve(used, Status.INSTALLED)
+    for row in good:
+        if row.issued_at < used.issued_at:
+            _resolve(row, Status.SUPERSEDED)
+
+
+@transaction.atomic
+def revoke(*, certificate_id: int, by: User, reason: str) -> StationCertificate:
+    """Let a certificate prove nothing any more. Raises CertificateNotFound, CertificateEnded."""
+    rows = StationCertificate.objects.select_for_update(no_key=True, of=("self",))
+    certificate = rows.select_related("station").filter(pk=certificate_id).first()
+    if certificate is None:
+        raise CertificateNotFound
+    if certificate.status not in StationCertificate.GOOD:
+        raise CertificateEnded
+    certificate.revoked_by, certificate.reason = by, reason
+    certificate.save(update_fields=["revoked_by", "reason"])
+    _resolve(certificate, Status.REVOKED)
+    commands.withdraw(certificate.reference)
+    audit.record(by, audit.CHANGE, certificate, "revoked", reason=reason)
+    return certificate
+
+
+def revocation_list() -> bytes:
+    """The list of what was revoked and has not run out, in DER."""
+    revoked = StationCertificate.objects.filter(
+        status=Status.REVOKED, not_after__gt=timezone.now()
+    ).values_list("serial", "resolved_at")
+    return authority.load().revocations((int(serial, 16), since) for serial, since in revoked)
+
+
+def renew_due(now: dt.datetime) -> int:
+    """Ask stations whose certificate runs out soon for a new request; return how many."""
+    soon = now + dt.timedelta(days=settings.CSMS_CERTIFICATE_RENEW_DAYS)
+    newest = (
+        StationCertificate.objects.filter(status__in=StationCertificate.GOOD)
+        .values("station")
+        .annotate(last=Max("not_after"))
+        .filter(last__lt=soon)
+    )
+    ends = {row["station"]: row["last"] for row in newest}
+    asked = Command.objects.filter(
+        station__in=ends, reference=f"{REFERENCE}-renewal", created_at__gt=now - ASK_AGAIN_AFTER
+    ).values("station")
+    due = Station.objects.online().filter(pk__in=ends, registration="Accepted")
+    for station in due.exclude(pk__in=asked):
+        ask_for_request(station)
+    for station in Station.objects.filter(
+        pk__in=[pk for pk, end in ends.items() if end < now + LAST_DAYS]
+    ):
+        text = f"The certificate of {station} ends on {ends[station.pk]:%Y-%m-%d}."
+        alerts.open_alert(EXPIRES, str(station.pk), text, station=station)
+    return len(ends)
+
+
+def ask_for_request(station: Station) -> Command:
+    """Queue the call that lets a station ask for a new certificate (whitepaper, A02)."""
+    return commands.send(
+        station=station,
+        action="ExtendedTriggerMessage",
+        payload={"requestedMessage": "SignChargePointCertificate"},
+        lane=Command.Lane.OWN,
+        reference=f"{REFERENCE}-renewal",
+        is_bound=True,
+    )
+
+
+def _certificate_for(
+    station: Station, request: x509.CertificateSigningRequest
+) -> StationCertificate:
+    digest = hashlib.sha256(request.tbs_certrequest_bytes).hexdigest()
+    same = station.certificates.good(timezone.now()).filter(request_digest=digest).first()
+    if same is not None:
+        return same
+    pem = authority.load().issue(request, subject=_subject(station, request))
+    certificate = x509.load_pem_x509_certificate(pem.encode())
+    return StationCertificate.objects.create(
+        station=station,
+        serial=f"{certificate.serial_number:X}",
+        fingerprint=authority.fingerprint_of(certificate),
+        request_digest=digest,
+        pem=pem,
+        not_before=certificate.not_valid_before_utc,
+        not_after=certificate.not_valid_after_utc,
+    )
+
+
+def _subject(station: Station, request: x509.CertificateSigningRequest) -> x509.Name:
+    """The name that the station gave itself, which is its own, and the operator's."""
+    told = request.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    name = str(told[0].value) if told else station.station_id
+    return x509.Name(
+        [
+            x509.NameAttribute(NameOID.ORGANIZATION_NAME, settings.CSMS_SELLER_NAME[:64]),
+            x509.NameAttribute(NameOID.COMMON_NAME, name),
+        ]
+    )
+
+
+def _send(certificate: StationCertificate) -> None:
+    certificate.attempts += 1
+    certificate.save(update_fields=["attempts"])
+    commands.send(
+        station=certificate.station,
+        action="CertificateSigned",
+        payload={"certificateChain": certificate.pem + authority.load().pem},
+        lane=Command.Lane.ANSWER,
+        reference=certificate.reference,
+        expires_in_s=int(GOOD_TO_SEND.total_seconds()),
+    )
+
+
+def _resolve(certificate: StationCertificate, status: StationCertificate.Status) -> None:
+    certificate.status, certificate.resolved_at = status, timezone.now()
+    certificate.save(update_fields=["status", "resolved_at"])
+    if status == Status.INSTALLED:
+        for kind in (EXPIRES, NOT_TAKEN):
+            alerts.resolve_alert(kind, str(certificate.station_id))
