@@ -11,7 +11,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('stations', '0001_initial'),
+        ('stations', '0002_configuration_and_keys'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
