@@ -19,7 +19,7 @@ from ..models import Command, Station, StationCertificate
 from . import authority, requests
 
 Status = StationCertificate.Status
-REFERENCE = "certificate"
+REFERENCE, RENEWAL = "certificate", "certificate-renewal"
 MAX_ATTEMPTS = 5
 """How often a certificate is sent that sockets died under."""
 GOOD_TO_SEND = dt.timedelta(days=7)
@@ -128,27 +128,26 @@ def revocation_list() -> bytes:
 
 
 def renew_due(now: dt.datetime) -> int:
-    """Ask stations whose certificate runs out soon for a new request; return how many."""
-    soon = now + dt.timedelta(days=settings.CSMS_CERTIFICATE_RENEW_DAYS)
-    newest = (
-        StationCertificate.objects.filter(status__in=StationCertificate.GOOD)
-        .values("station")
-        .annotate(last=Max("not_after"))
-        .filter(last__lt=soon)
-    )
-    ends = {row["station"]: row["last"] for row in newest}
+    """Ask stations whose certificate runs out soon for a new request; return how many it is."""
+    ends = _ends_before(now + dt.timedelta(days=settings.CSMS_CERTIFICATE_RENEW_DAYS))
     asked = Command.objects.filter(
-        station__in=ends, reference=f"{REFERENCE}-renewal", created_at__gt=now - ASK_AGAIN_AFTER
-    ).values("station")
-    due = Station.objects.online().filter(pk__in=ends, registration="Accepted")
-    for station in due.exclude(pk__in=asked):
+        station__in=ends, reference=RENEWAL, created_at__gt=now - ASK_AGAIN_AFTER
+    )
+    stations = Station.objects.filter(pk__in=ends, registration=Station.Registration.ACCEPTED)
+    for station in stations.online().exclude(pk__in=asked.values("station")):
         ask_for_request(station)
-    for station in Station.objects.filter(
-        pk__in=[pk for pk, end in ends.items() if end < now + LAST_DAYS]
-    ):
-        text = f"The certificate of {station} ends on {ends[station.pk]:%Y-%m-%d}."
-        alerts.open_alert(EXPIRES, str(station.pk), text, station=station)
+    for station in stations:
+        if ends[station.pk] < now + LAST_DAYS:
+            text = f"The certificate of {station} ends on {ends[station.pk]:%Y-%m-%d}."
+            alerts.open_alert(EXPIRES, str(station.pk), text, station=station)
     return len(ends)
+
+
+def _ends_before(moment: dt.datetime) -> dict[int, dt.datetime]:
+    """When the last certificate of a station ends, of those where that is before this moment."""
+    good = StationCertificate.objects.filter(status__in=StationCertificate.GOOD)
+    lasts = good.values("station").annotate(last=Max("not_after")).filter(last__lt=moment)
+    return {row["station"]: row["last"] for row in lasts}
 
 
 def ask_for_request(station: Station) -> Command:
@@ -158,7 +157,7 @@ def ask_for_request(station: Station) -> Command:
         action="ExtendedTriggerMessage",
         payload={"requestedMessage": "SignChargePointCertificate"},
         lane=Command.Lane.OWN,
-        reference=f"{REFERENCE}-renewal",
+        reference=RENEWAL,
         is_bound=True,
     )
 
