@@ -11,7 +11,8 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from ..configuration import INVALID_RESPONSE, NO_SUCH_CALL
+from ..commands import INVALID_RESPONSE
+from ..configuration import NO_SUCH_CALL
 from ..models import Command, FirmwareCampaign, FirmwareReport, FirmwareUpdate, Station
 from ..models.firmware import ACTIVE, UpdateStatus
 from ..progress import Progress
