@@ -18,6 +18,8 @@ from billing.money import to_minor
 POSITIVE = (
     "CSMS_ASSUMED_POWER_KW",
     "CSMS_CALL_TIMEOUT_S",
+    "CSMS_CERTIFICATE_DAYS",
+    "CSMS_CERTIFICATE_RENEW_DAYS",
     "CSMS_COMMAND_RETENTION_DAYS",
     "CSMS_CONNECTION_TIMEOUT_S",
     "CSMS_DATABASE_WAIT_S",
@@ -33,6 +35,7 @@ POSITIVE = (
     "CSMS_PAYMENT_LIFETIME_S",
     "CSMS_OUTBOX_RETENTION_DAYS",
     "CSMS_RFID_HOLD",
+    "CSMS_SECURITY_EVENT_RETENTION_DAYS",
     "CSMS_STATUS_RETENTION_DAYS",
     "CSMS_STOP_TIMEOUT_S",
     "CSMS_TOKEN_DAYS",
@@ -118,6 +121,11 @@ def _check_place() -> Iterator[CheckMessage]:
 def _check_network() -> Iterator[CheckMessage]:
     if settings.CSMS_UNKNOWN_STATIONS not in {"refuse", "pending"}:
         yield Error("CSMS_UNKNOWN_STATIONS is refuse or pending.", id="kubat.E002")
+    if settings.CSMS_CLIENT_CERTIFICATES not in {"verified", "issued"}:
+        yield Error("CSMS_CLIENT_CERTIFICATES is verified or issued.", id="kubat.E022")
+    if settings.CSMS_CERTIFICATE_RENEW_DAYS >= settings.CSMS_CERTIFICATE_DAYS:
+        text = "CSMS_CERTIFICATE_RENEW_DAYS must be less than CSMS_CERTIFICATE_DAYS."
+        yield Error(text, id="kubat.E023")
     for name in ("CSMS_TRUSTED_PROXIES", "CSMS_OSMP_ADDRESSES"):
         for address in getattr(settings, name):
             try:

@@ -20,6 +20,7 @@ from stations.models import (
     GatewayProcess,
     LogRequest,
     ReceivedFile,
+    SecurityEvent,
 )
 
 from .models import WorkerProcess
@@ -72,6 +73,13 @@ PURGES = (
         "received_at",
         10,
         setting="CSMS_STATUS_RETENTION_DAYS",
+    ),
+    Purge(
+        "old security events",
+        SecurityEvent.objects.all(),
+        "received_at",
+        60,
+        setting="CSMS_SECURITY_EVENT_RETENTION_DAYS",
     ),
     Purge(
         "ended commands",

@@ -21,6 +21,7 @@ from stations.models import (
     GatewayProcess,
     LogRequest,
     ReceivedFile,
+    SecurityEvent,
 )
 
 pytestmark = pytest.mark.django_db
@@ -106,7 +107,12 @@ def received(station, at):
     )
 
 
+def security_event(station, at):
+    return SecurityEvent.objects.create(station=station, type="FirmwareUpdated", received_at=at)
+
+
 MAKERS = {
+    "stations.SecurityEvent": security_event,
     "stations.LogRequest": log_request,
     "stations.ReceivedFile": received,
     "billing.PaymentWebhook": webhook,

@@ -55,6 +55,8 @@ ACCESS = {
     "ocpp/tariffs/preview": {"post": SIGNED_IN},
     "ocpp/tariffs/<uuid:tariff_id>": READ | EDIT,
     "ocpp/tariffs/<uuid:tariff_id>/versions": READ,
+    "ca/root.pem": {"get": EVERYONE},
+    "ca/revoked.crl": {"get": EVERYONE},
     **{f"firmware/<str:token>{name}": {"get": EVERYONE} for name in ("", "/<path:name>")},
     **{
         f"upload/<str:token>{name}": {"put": EVERYONE, "post": EVERYONE}

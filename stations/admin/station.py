@@ -25,6 +25,7 @@ from ..models import Command, Connector, FirmwareUpdate, Frame, LogRequest, Stat
 from ..registry import StationFacts
 from .command import CommandInline
 from .connector import ConnectorInline
+from .station_certificates import CERTIFICATE_BUTTONS, CertificateButtons
 from .station_commands import PRESETS, CommandButtons
 from .station_configuration import (
     CONFIGURATION_BUTTONS,
@@ -77,7 +78,12 @@ class OnlineFilter(CaseFilter):
 
 @admin.register(Station)
 class StationAdmin(
-    CommandButtons, ConfigurationButtons, LocalListButtons, MaintenanceMixin, SelfRecordedAdmin
+    CertificateButtons,
+    CommandButtons,
+    ConfigurationButtons,
+    LocalListButtons,
+    MaintenanceMixin,
+    SelfRecordedAdmin,
 ):
     form = StationForm
     list_display = (
@@ -130,6 +136,7 @@ class StationAdmin(
         "reset",
         {"title": _("Commands"), "items": list(PRESETS)},
         {"title": _("Configuration"), "items": list(CONFIGURATION_BUTTONS)},
+        {"title": _("Certificates"), "items": list(CERTIFICATE_BUTTONS)},
         {
             "title": _("More"),
             "items": [

@@ -8,6 +8,7 @@ import contextlib
 import datetime as dt
 import functools
 import os
+import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,7 +110,7 @@ def _make(folder: Path) -> None:
 
 def _write(path: Path, content: bytes) -> None:
     """Write a file whole or not at all, readable by its owner alone. Raises FileExistsError."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)

@@ -20,6 +20,8 @@ from . import authority, requests
 
 Status = StationCertificate.Status
 REFERENCE, RENEWAL = "certificate", "certificate-renewal"
+TRIGGER = "ExtendedTriggerMessage"
+TRIGGER_PAYLOAD = {"requestedMessage": "SignChargePointCertificate"}
 MAX_ATTEMPTS = 5
 """How often a certificate is sent that sockets died under."""
 GOOD_TO_SEND = dt.timedelta(days=7)
@@ -154,8 +156,8 @@ def ask_for_request(station: Station) -> Command:
     """Queue the call that lets a station ask for a new certificate (whitepaper, A02)."""
     return commands.send(
         station=station,
-        action="ExtendedTriggerMessage",
-        payload={"requestedMessage": "SignChargePointCertificate"},
+        action=TRIGGER,
+        payload=TRIGGER_PAYLOAD,
         lane=Command.Lane.OWN,
         reference=RENEWAL,
         is_bound=True,

@@ -22,6 +22,7 @@ SETTINGS = {
     "CSMS_PROVISION": "false",  # the set-up has tests of its own
     "CSMS_CALL_TIMEOUT_S": "3",
     "CSMS_UNKNOWN_STATIONS": "pending",
+    "CSMS_CLIENT_CERTIFICATES": "issued",
     "CSMS_TRUSTED_PROXIES": "127.0.0.1/32",  # the cases speak as the proxy that ends TLS
 }
 
