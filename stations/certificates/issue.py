@@ -125,8 +125,10 @@ def revocation_list() -> bytes:
     """The list of what was revoked and has not run out, in DER."""
     revoked = StationCertificate.objects.filter(
         status=Status.REVOKED, not_after__gt=timezone.now()
-    ).values_list("serial", "resolved_at")
-    return authority.load().revocations((int(serial, 16), since) for serial, since in revoked)
+    )
+    return authority.load().revocations(
+        (int(row.serial, 16), row.resolved_at) for row in revoked if row.resolved_at
+    )
 
 
 def renew_due(now: dt.datetime) -> int:
@@ -149,7 +151,7 @@ def _ends_before(moment: dt.datetime) -> dict[int, dt.datetime]:
     """When the last certificate of a station ends, of those where that is before this moment."""
     good = StationCertificate.objects.filter(status__in=StationCertificate.GOOD)
     lasts = good.values("station").annotate(last=Max("not_after")).filter(last__lt=moment)
-    return {row["station"]: row["last"] for row in lasts}
+    return dict(lasts.values_list("station_id", "last"))
 
 
 def ask_for_request(station: Station) -> Command:
