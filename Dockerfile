@@ -7,7 +7,8 @@ COPY requirements.txt .
 RUN pip install --no-cache-dir --requirement requirements.txt
 
 COPY . .
-RUN useradd --system --no-create-home kubat
+RUN useradd --system --no-create-home kubat \
+    && install --directory --owner=kubat --mode=700 /var/lib/kubat/ca
 USER kubat
 
 EXPOSE 8180

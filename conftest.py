@@ -1,13 +1,14 @@
 """The shared cast: alice (funded driver), bob (empty wallet), olga (operator), one station.
 
-Tests marked `postgres` or `redis` need that server; without it they are skipped, or, where `CI`
-is set, fail. Tests marked `on_postgres` run where the tests' own database is PostgreSQL.
+Tests marked `postgres`, `redis` or `nginx` need that program; without it they are skipped, or,
+where `CI` is set, fail. Tests marked `on_postgres` run where the tests' own database is PostgreSQL.
 """
 
 import contextlib
 import datetime as dt
 import functools
 import os
+import shutil
 import urllib.parse
 import uuid
 from decimal import Decimal
@@ -43,6 +44,12 @@ def has_redis():
     return False
 
 
+@functools.cache
+def find_nginx():
+    """The proxy program; Debian keeps it where only root's PATH leads."""
+    return shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin")
+
+
 SERVERS = {"postgres": (POSTGRES, has_postgres), "redis": (REDIS, has_redis)}
 
 
@@ -59,6 +66,8 @@ def pytest_runtest_setup(item):
         if item.get_closest_marker(name) and not is_there():
             stop = pytest.fail if IS_CI else pytest.skip
             stop(f"there is no server at {address}")
+    if item.get_closest_marker("nginx") and not find_nginx():
+        (pytest.fail if IS_CI else pytest.skip)("there is no nginx")
 
 
 def pytest_sessionfinish(session):

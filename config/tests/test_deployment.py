@@ -15,7 +15,8 @@ BASE = settings.BASE_DIR
 COMPOSE = yaml.safe_load((BASE / "docker-compose.yml").read_text())
 SERVICES = COMPOSE["services"]
 OURS = [name for name, service in SERVICES.items() if service.get("image") == "kubat"]
-NGINX = COMPOSE["configs"]["nginx"]["content"]
+TLS = yaml.safe_load((BASE / "docker-compose.tls.yml").read_text())
+NGINX = "".join(each["content"] for each in (COMPOSE["configs"] | TLS["configs"]).values())
 DOCKERFILE = (BASE / "Dockerfile").read_text()
 
 

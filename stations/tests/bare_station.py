@@ -7,6 +7,7 @@ import asyncio
 import base64
 import itertools
 import json
+import ssl
 from collections.abc import Callable
 from typing import Any
 
@@ -37,8 +38,10 @@ class BareStation:
         headers: dict[str, str] | None = None,
         answers: dict[str, Answer] | None = None,
         user: str | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.url = url
+        self.tls = tls
         self.subprotocols = subprotocols
         self.headers = dict(headers or {})
         if key is not None:
@@ -79,6 +82,7 @@ class BareStation:
             additional_headers=self.headers,
             max_size=None,
             compression=None,
+            ssl=self.tls,
         )
         self._reader = asyncio.create_task(self._read())
 
