@@ -100,10 +100,16 @@ def absorb(command: Command) -> None:
 
 def _note_boot(station: Station) -> None:
     """Forget what waited for a boot, and ask for those keys: now they show what they are."""
-    waited = [key for key, entry in station.configuration.items() if entry.pop("reboot", None)]
-    if waited:
-        station.save(update_fields=["configuration"])
-        key_table.refresh(station)
+    waited = [
+        entry.get("spelled", key)
+        for key, entry in station.configuration.items()
+        if entry.pop("reboot", None)
+    ]
+    if not waited:
+        return
+    station.save(update_fields=["configuration"])
+    key_table.refresh(station)
+    if _may_run(station, SETUP):
         _send(station, READ, {"key": waited[: most_keys(station)]}, VERIFY)
 
 
@@ -246,6 +252,7 @@ def _entry(station: Station, key: str, spellings: dict[str, str]) -> dict[str, A
         return None
     spellings[name.casefold()] = name
     entry: dict[str, Any] = station.configuration.setdefault(name, {})
+    entry.pop("spelled", None)
     if name != key:
         entry["spelled"] = key
     return entry
