@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from billing.models import User
 
-from . import alerts, commands, key_table, rotation
+from . import alerts, commands, key_report, key_table, rotation
 from .commands import error_code
 from .comparison import is_same
 from .configuration_keys import is_standard, name_in, standard
@@ -223,9 +223,9 @@ def _absorb_report(station: Station, command: Command) -> dict[str, Any]:
 
     Returns when all keys were read and how many of them are not kept, where all were asked for.
     """
-    answer = command.response
-    if answer is None:
+    if command.response is None:
         return {}
+    answer = key_report.tidied(command.response)
     spellings = {name.casefold(): name for name in station.configuration}
     left_out = 0
     for item in answer.get("configurationKey") or []:
