@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from billing.models import User
 
-from . import alerts, commands, key_table, rotation
+from . import alerts, commands, key_report, key_table, rotation
 from .commands import error_code
 from .comparison import is_same
 from .configuration_keys import is_standard, name_in, standard
@@ -100,10 +100,16 @@ def absorb(command: Command) -> None:
 
 def _note_boot(station: Station) -> None:
     """Forget what waited for a boot, and ask for those keys: now they show what they are."""
-    waited = [key for key, entry in station.configuration.items() if entry.pop("reboot", None)]
-    if waited:
-        station.save(update_fields=["configuration"])
-        key_table.refresh(station)
+    waited = [
+        entry.get("spelled", key)
+        for key, entry in station.configuration.items()
+        if entry.pop("reboot", None)
+    ]
+    if not waited:
+        return
+    station.save(update_fields=["configuration"])
+    key_table.refresh(station)
+    if _may_run(station, SETUP):
         _send(station, READ, {"key": waited[: most_keys(station)]}, VERIFY)
 
 
@@ -217,9 +223,9 @@ def _absorb_report(station: Station, command: Command) -> dict[str, Any]:
 
     Returns when all keys were read and how many of them are not kept, where all were asked for.
     """
-    answer = command.response
-    if answer is None:
+    if command.response is None:
         return {}
+    answer = key_report.tidied(command.response)
     spellings = {name.casefold(): name for name in station.configuration}
     left_out = 0
     for item in answer.get("configurationKey") or []:
@@ -246,6 +252,7 @@ def _entry(station: Station, key: str, spellings: dict[str, str]) -> dict[str, A
         return None
     spellings[name.casefold()] = name
     entry: dict[str, Any] = station.configuration.setdefault(name, {})
+    entry.pop("spelled", None)
     if name != key:
         entry["spelled"] = key
     return entry

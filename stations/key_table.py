@@ -80,9 +80,14 @@ def refresh_all(stations: StationQuerySet) -> None:
     )
 
 
+def differing(table: list[KeyRow]) -> int:
+    """How many keys are not as they are wanted."""
+    return sum(bool(row.want) and row.state in NOT_AS_WANTED for row in table)
+
+
 def _counts(table: list[KeyRow]) -> dict[str, Any]:
     return {
-        "differing": sum(bool(row.want) and row.state in NOT_AS_WANTED for row in table),
+        "differing": differing(table),
         "refused": sum(row.state == KeyState.REFUSED for row in table),
     }
 

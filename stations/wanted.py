@@ -32,6 +32,11 @@ class Want:
     wish: ConfigurationWish | None = None
     need: str | None = None
 
+    @property
+    def source(self) -> str:
+        """The scope of the wish, or Kubat itself."""
+        return self.wish.scope if self.wish else "kubat"
+
 
 def needs(station: Station) -> dict[str, str]:
     """What Kubat needs of a station that it may set up, in the order in which it asks for it."""

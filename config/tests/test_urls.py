@@ -50,6 +50,7 @@ ACCESS = {
     "ocpp/stations": READ | WRITE,
     "ocpp/stations/<str:station_id>": READ | EDIT,
     "ocpp/stations/<str:station_id>/commands": WRITE,
+    "ocpp/stations/<str:station_id>/configuration": {"get": STAFF},
     "ocpp/commands/<uuid:command_id>": {"get": STAFF},
     "ocpp/tariffs": READ | WRITE,
     "ocpp/tariffs/preview": {"post": SIGNED_IN},

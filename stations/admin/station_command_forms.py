@@ -5,6 +5,7 @@ from typing import Any
 
 from django import forms
 from django.utils.html import format_html, format_html_join
+from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import (
     UnfoldAdminIntegerFieldWidget,
@@ -14,6 +15,7 @@ from unfold.widgets import (
     UnfoldBooleanSwitchWidget,
 )
 
+from billing.admin.display import energy
 from billing.admin.fields import JsonField
 from billing.admin.reasoned import ReasonForm
 from sessions_app.models import ChargingSession
@@ -113,10 +115,19 @@ class TransferForm(ReasonForm):
     text = forms.CharField(label=_("Data"), required=False, widget=UnfoldAdminTextareaWidget)
 
 
+class SessionField(forms.ModelChoiceField):  # type: ignore[type-arg]  # not generic when it runs
+    """A charge, by what staff know of it: where, whose, since when."""
+
+    def label_from_instance(self, session: ChargingSession) -> str:
+        began = localtime(session.started_at or session.requested_at)
+        whose = session.user or session.id_tag
+        return f"{session.connector_id}: {whose} · {began:%H:%M} · {energy(session.energy_wh)}"
+
+
 class StopForm(ReasonForm):
     """A transaction to end: one of ours, or one that only the station knows of."""
 
-    session = forms.ModelChoiceField(
+    session = SessionField(
         label=_("Running charge"),
         queryset=ChargingSession.objects.none(),
         required=False,
@@ -135,7 +146,7 @@ class StopForm(ReasonForm):
         super().__init__(data, row=row)
         if row:
             field = self.fields["session"]
-            field.queryset = row.sessions.running()  # type: ignore[attr-defined]
+            field.queryset = row.sessions.running().select_related("user")  # type: ignore[attr-defined]
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or self.cleaned_data

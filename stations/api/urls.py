@@ -3,6 +3,7 @@
 from billing.api.routing import api_path
 
 from .commands import CommandDetail, StationCommands
+from .configuration import StationConfiguration
 from .preview import TariffPreview
 from .sites import SiteDetail, Sites
 from .stations import StationDetail, Stations
@@ -13,6 +14,11 @@ urlpatterns = [
     *api_path("ocpp/stations/<str:station_id>", StationDetail.as_view(), "station"),
     *api_path(
         "ocpp/stations/<str:station_id>/commands", StationCommands.as_view(), "station-commands"
+    ),
+    *api_path(
+        "ocpp/stations/<str:station_id>/configuration",
+        StationConfiguration.as_view(),
+        "station-configuration",
     ),
     *api_path("ocpp/commands/<uuid:command_id>", CommandDetail.as_view(), "command"),
     *api_path("ocpp/tariffs", Tariffs.as_view(), "tariffs"),

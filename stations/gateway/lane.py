@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from django.db import InterfaceError, OperationalError, transaction
 
 from sessions_app.services import calls
-from stations import commands, configuration, rotation
+from stations import commands, configuration, key_report, rotation
 from stations.frames import mask
 from stations.models import Command, Station
 
@@ -193,8 +193,11 @@ def _record(command: Command, subprotocol: str, answer: Answer) -> None:
         calls.record_refusal(command.pk, answer.code or "GenericError", answer.description)
         return
     breach = None
+    meant = answer.payload
+    if command.action == configuration.READ:
+        meant = key_report.tidied(meant)
     if schemas.is_known(subprotocol, command.action):
-        breach = schemas.response_breach(subprotocol, command.action, answer.payload)
+        breach = schemas.response_breach(subprotocol, command.action, meant)
     if breach is not None:
         calls.record_refusal(command.pk, commands.INVALID_RESPONSE, breach.description)
     else:

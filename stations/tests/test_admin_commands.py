@@ -174,6 +174,12 @@ def test_a_charge_of_ours_ends_as_a_session_does(olgas, olga, charging, by):
     assert str(charging.pk) in answer.text
 
 
+def test_a_charge_is_chosen_by_where_and_whose_it_is(olgas, alice, charging):
+    text = olgas.get(button(charging.station, "stop")).text
+    assert f"1: {alice} ·" in text
+    assert "0.000 kWh" in text
+
+
 def test_a_charge_is_stopped_by_one_of_both_names(olgas, charging):
     values = {"session": charging.pk, "transaction_id": "4711", "reason": "?"}
     answer = press(olgas, button(charging.station, "stop"), **values)

@@ -204,6 +204,17 @@ def test_a_wish_that_cannot_be_is_shown_again_with_its_error(olgas, values, fiel
     assert not ConfigurationWish.objects.exists()
 
 
+def test_a_wish_is_not_changed_against_a_need_in_silence(olgas, olga):
+    wish = wishes.add_wish(key="MeterValueSampleInterval", value="10", by=olga)
+    address = f"{WISHES}{wish.pk}/change/"
+    said = values_of(olgas, address) | {"value": "600", "reason": "less traffic"}
+    answer = olgas.post(address, said)
+    assert answer.context["adminform"].form.errors.keys() == {"even_so"}
+    assert told(olgas.post(address, said | {"even_so": "on"}, follow=True))
+    wish.refresh_from_db()
+    assert wish.value == "600"
+
+
 def test_a_second_wish_for_the_same_is_refused(olgas):
     add_wish(olgas, key="VendorKey")
     answer = add_wish(olgas, key="vendorkey", value="2")

@@ -236,9 +236,11 @@ async def test_an_answer_that_is_none_changes_nothing(plug_in, operator, k1, ans
 @pytest.mark.parametrize(
     "answer",
     [
-        {"configurationKey": [{"key": "A"}]},
+        {"configurationKey": [{"readonly": False, "value": "5"}]},
+        {"configurationKey": ["A"]},
         {"configurationKey": [{"key": "A" * 51, "readonly": False}]},
-        {"configurationKey": [{"key": "A", "readonly": False, "value": 5}]},
+        {"configurationKey": [{"key": "A", "readonly": False, "value": ["5"]}]},
+        {"configurationKey": [{"key": "A", "readonly": False, "note": "?"}]},
         {"configurationKey": "A"},
         {"unknownKey": [1]},
     ],
@@ -249,6 +251,31 @@ async def test_a_report_that_breaks_its_schema_is_not_believed(plug_in, operator
     outcome = await operator.send("GetConfiguration", {})
     assert (outcome["status"], outcome["error"]["code"]) == ("failed", "invalid_response")
     assert (await Station.objects.aget(pk=k1.pk)).configuration == {}
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ({"value": None, "readonly": True}, {"value": None, "readonly": True}),
+        ({"value": 5, "readonly": False}, {"value": "5", "readonly": False}),
+        ({"value": 0.5, "readonly": "true"}, {"value": "0.5", "readonly": True}),
+        ({"value": True}, {"value": "true", "readonly": False}),
+        ({"value": "x" * 9_000, "readonly": "no"}, {"value": "x" * 500, "readonly": False}),
+    ],
+)
+async def test_a_report_that_is_nearly_right_is_understood(plug_in, operator, k1, said, meant):
+    """One key that is spelled in another way does not cost all the others."""
+    right = {"key": "SupportedFeatureProfiles", "readonly": True, "value": "Core"}
+    answer = {"configurationKey": [right, {"key": "VendorKey", **said}], "unknownKey": None}
+    if said["value"] is not None:
+        del answer["unknownKey"]
+    station = await plug_in(answers={"GetConfiguration": answer})
+    await station.boot()
+    outcome = await operator.send("GetConfiguration", {})
+    assert (outcome["status"], outcome["response"]) == ("answered", answer)
+    row = await Station.objects.aget(pk=k1.pk)
+    assert row.configuration["VendorKey"] == meant
+    assert row.supports("Core") is True
 
 
 # --- 054, 055, 061, 064: trigger, cache, data -----------------------------------------------------

@@ -205,6 +205,16 @@ def test_reboot_required_is_shown_until_the_next_boot_and_then_asked_for(k1):
     assert Command.objects.filter(reference=configuration.VERIFY).count() == 1
 
 
+def test_a_station_that_kubat_leaves_alone_is_not_asked_after_its_boot(k1):
+    report(k1, VendorMode="a")
+    change(k1, "VendorMode", "b", "RebootRequired")
+    k1.is_provisioned = False
+    k1.save(update_fields=["is_provisioned"])
+    configuration.begin(k1)
+    assert state_of(k1, "VendorMode").state == KeyState.FREE
+    assert not Command.objects.filter(status="queued").exists()
+
+
 def test_a_key_that_comes_twice_or_without_a_value_is_kept_once(k1):
     keys = [
         {"key": "Twice", "value": "1", "readonly": False},
@@ -251,8 +261,14 @@ def test_a_key_in_another_case_is_the_same_key_and_is_asked_for_as_the_station_w
     go_online(k1)
     asked = reconfigure.change_key(station=k1, key=INTERVAL, value="30", by=olga)
     assert asked.payload == {"key": "metervaluesampleinterval", "value": "30"}
-    change(k1, "metervaluesampleinterval", "30", "Accepted")
+    change(k1, "metervaluesampleinterval", "30", "RebootRequired")
     assert k1.meter_interval_s == 30
+    configuration.begin(k1)
+    asked = Command.objects.get(reference=configuration.VERIFY)
+    assert asked.payload == {"key": ["metervaluesampleinterval"]}
+    report(k1, MeterValueSampleInterval="20")
+    assert "spelled" not in k1.configuration[INTERVAL]
+    assert k1.meter_interval_s == 20
 
 
 # --- What staff ask -------------------------------------------------------------------------------
