@@ -1,9 +1,11 @@
 """Stations: what they are, how they are, and what staff may ask of them."""
 
+import datetime as dt
 from collections.abc import Iterable
 from typing import Any, cast
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin, messages
 from django.db.models import Prefetch, Q, QuerySet
 from django.http import HttpRequest
@@ -52,7 +54,7 @@ SAID_BY_STATION = (
     "model",
     "serial_number",
     "firmware_version",
-    "clock_offset_s",
+    "clock",
     "local_list_line",
     "settings_table",
 )
@@ -67,6 +69,21 @@ class OnlineFilter(CaseFilter):
         return {"1": (_("online"), is_online), "0": (_("offline"), ~is_online)}
 
 
+class ClockFilter(CaseFilter):
+    title = _("clock")
+    parameter_name = "clock"
+
+    def cases(self) -> Cases:
+        bound = settings.CSMS_CLOCK_TOLERANCE_S
+        is_right = Q(clock_offset_s__range=(-bound, bound))
+        is_unknown = Q(clock_offset_s__isnull=True)
+        return {
+            "off": (_("off"), ~is_right & ~is_unknown),
+            "right": (_("right"), is_right),
+            "unknown": (_("not known"), is_unknown),
+        }
+
+
 @admin.register(Station)
 class StationAdmin(LocalListButtons, SelfRecordedAdmin):
     form = StationForm
@@ -79,9 +96,11 @@ class StationAdmin(LocalListButtons, SelfRecordedAdmin):
         "enabled",
         "registration",
         "last_seen_at",
+        "clock",
     )
     list_filter = (
         OnlineFilter,
+        ClockFilter,
         "enabled",
         "registration",
         ("site", AutocompleteSelectFilter),
@@ -141,6 +160,17 @@ class StationAdmin(LocalListButtons, SelfRecordedAdmin):
     @admin.display(description=_("online"), boolean=True)
     def online(self, station: Station) -> bool:
         return station.is_online
+
+    @admin.display(description=_("clock"), ordering="clock_offset_s")
+    def clock(self, station: Station) -> str:
+        """How a station's clock stands to ours; seconds are what the network takes, too."""
+        if station.clock_offset_s is None:
+            return EMPTY
+        by = str(dt.timedelta(seconds=abs(round(station.clock_offset_s))))
+        if by == "0:00:00":
+            return str(_("right"))
+        template = _("%(by)s behind") if station.clock_offset_s > 0 else _("%(by)s ahead")
+        return template % {"by": by}
 
     @admin.display(description=_("connectors"))
     def connector_states(self, station: Station) -> str:
