@@ -1,10 +1,10 @@
 """Watch the clocks of stations: learn when one was set back, and tell when one is off."""
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from django.conf import settings
-from django.db.models import F, Max, OuterRef, QuerySet, Subquery
+from django.db.models import F, Max, OuterRef, Subquery
 from django.db.models.functions import Abs
 
 from stations import alerts
@@ -20,6 +20,9 @@ HEARD = 200
 """Messages that are looked at: half an hour of a station that reports every 10 s."""
 AFTER_BOOT = dt.timedelta(minutes=5)
 """The first messages after a boot may be old ones: a moment later its clock is known."""
+
+_Heard = tuple[int, dt.datetime | None, dt.datetime, float | None]
+"""A station, its time and ours of one message, and the offset that is known."""
 
 
 def run_due(now: dt.datetime) -> int:
@@ -41,16 +44,19 @@ def _by_reading() -> Iterator[int]:
         heard_at=Subquery(latest.values("received_at")[:1]),
         offset_s=F("station__clock_offset_s"),
     )
-    return _later(running.values_list("station_id", "said_at", "heard_at", "offset_s"))
+    told = running.values_list("station_id", "said_at", "heard_at", "offset_s")
+    return _later(told.iterator())
 
 
 def _by_status(now: dt.datetime) -> Iterator[int]:
     recent = ConnectorStatus.objects.filter(received_at__gt=now - RECENT)
-    return _later(recent.values_list("station_id", "at", "received_at", "station__clock_offset_s"))
+    return _later(
+        recent.values_list("station_id", "at", "received_at", "station__clock_offset_s").iterator()
+    )
 
 
-def _later(rows: QuerySet[ChargingSession] | QuerySet[ConnectorStatus]) -> Iterator[int]:
-    for station_id, said_at, heard_at, offset_s in rows.iterator():
+def _later(rows: Iterable[_Heard]) -> Iterator[int]:
+    for station_id, said_at, heard_at, offset_s in rows:
         if said_at is None or offset_s is None:
             continue
         if (heard_at - said_at).total_seconds() > offset_s + STEADY_S:

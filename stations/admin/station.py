@@ -7,7 +7,7 @@ from typing import Any, cast
 from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
-from django.db.models import Prefetch, Q, QuerySet
+from django.db.models import Prefetch, Q, QuerySet, Sum
 from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -16,10 +16,11 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.enums import ActionVariant
 
 from billing.admin.base import SelfRecordedAdmin
-from billing.admin.display import EMPTY, link, list_link, table
+from billing.admin.display import EMPTY, energy, link, list_link, table
 from billing.admin.filters import CaseFilter, Cases
 from billing.admin.reasoned import Act, Done, actor_of, reasoned
 from sessions_app.models import ChargingSession, SessionStatus
+from sessions_app.models.session import WRITTEN_OFF
 from sessions_app.services.start import request_start
 
 from .. import keys, registry
@@ -110,9 +111,9 @@ class StationAdmin(LocalListButtons, SelfRecordedAdmin):
     list_select_related = ("owner", "site")
     search_fields = ("station_id", "name", "address", "serial_number", "site__name")
     autocomplete_fields = ("site",)
-    readonly_fields = ("enabled", "registration", "pages", *SAID_BY_STATION)
+    readonly_fields = ("enabled", "registration", "pages", "written_off", *SAID_BY_STATION)
     fieldsets = (
-        (None, {"fields": ("station_id", "enabled", "registration", "pages")}),
+        (None, {"fields": ("station_id", "enabled", "registration", "pages", "written_off")}),
         (_("Said by staff"), {"fields": SAID_BY_STAFF}),
         (_("Said by the station"), {"fields": SAID_BY_STATION}),
     )
@@ -183,6 +184,14 @@ class StationAdmin(LocalListButtons, SelfRecordedAdmin):
         pages = ((ChargingSession, _("Sessions")), (Command, _("Commands")), (Frame, _("Frames")))
         links = ((list_link(model, query, text),) for model, text in pages)
         return format_html_join(" · ", "{}", links)
+
+    @admin.display(description=_("written off"))
+    def written_off(self, station: Station) -> SafeString | str:
+        """Energy that staff booked as a loss, since nobody is known who took it."""
+        lost = station.sessions.filter(stop_reason=WRITTEN_OFF)
+        total = lost.aggregate(wh=Sum("energy_wh"))["wh"]
+        query = f"station__id__exact={station.pk}&stop_reason={WRITTEN_OFF}"
+        return list_link(ChargingSession, query, energy(total)) if total else EMPTY
 
     @admin.display(description=_("configuration"))
     def settings_table(self, station: Station) -> SafeString | str:
