@@ -20,7 +20,7 @@ from django.utils import timezone
 from billing import outbox
 from billing.payments.polling import poll_due
 from sessions_app.reconcile import run_nightly
-from sessions_app.services import expire, firmware, guest, local_list
+from sessions_app.services import clocks, expire, firmware, guest, local_list
 from stations import uploads
 from stations.certificates import issue
 
@@ -59,6 +59,7 @@ JOBS = (
     Job("payments", poll_due, is_long=True),
     *(Job(purge.name, purge.run, every_s=purge.every_s) for purge in housekeeping.PURGES),
     Job("local lists", local_list.run_due, every_s=5, is_long=True),
+    Job("clocks", clocks.run_due, every_s=60, is_long=True),
     Job("nightly reconcile", run_nightly, every_s=60, is_long=True),
 )
 

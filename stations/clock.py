@@ -1,10 +1,12 @@
 """Whose clock says what: the offset between a station's clock and ours (design section 4).
 
 The offset is the least (ours − station's) over the messages since the last boot: a replayed old
-message only makes the difference larger, so the least is that of a live one.
+message only makes the difference larger, so the least is that of a live one. A clock that is set
+back without a boot makes it larger too, but then it stays the same: see `risen`.
 """
 
 import datetime as dt
+from collections.abc import Sequence
 
 from django.db.models import Q
 
@@ -16,6 +18,30 @@ LONGEST_OFFLINE = dt.timedelta(days=365)
 """No station keeps a message for longer: what seems older was stamped before its clock was set."""
 STEP_S = 0.5
 """A smaller improvement of the offset is not worth a write."""
+STEADY_S = 5.0
+"""Live messages of one clock differ by no more: what the network takes, and whole seconds."""
+STEADY_FOR = dt.timedelta(minutes=10)
+STEADY_COUNT = 5
+
+
+def risen(known_s: float, heard: Sequence[tuple[dt.datetime, float]]) -> float | None:
+    """The offset of a clock that was set back since `known_s` was learnt; None when it was not.
+
+    `heard` is when each of the last messages came and its (ours − station's), in that order.
+    Replayed messages come faster than they were made, so their differences shrink; those of live
+    ones stay. So the latest must be larger than what is known, and the same for minutes on end.
+    Known not to be seen: a station that replays for as long, one message each time that it makes
+    one. Its next live message puts that right.
+    """
+    steady: list[tuple[dt.datetime, float]] = []
+    for moment, difference_s in reversed(heard):
+        told = [*(seconds for _, seconds in steady), difference_s]
+        if difference_s <= known_s + STEADY_S or max(told) - min(told) > STEADY_S:
+            break
+        steady.append((moment, difference_s))
+    if len(steady) < STEADY_COUNT or steady[0][0] - steady[-1][0] < STEADY_FOR:
+        return None
+    return min(seconds for _, seconds in steady)
 
 
 def observe(station: Station, at: dt.datetime, received_at: dt.datetime) -> None:

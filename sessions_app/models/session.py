@@ -45,6 +45,8 @@ PENDING = (_S.REQUESTED, _S.STARTING)
 RUNNING = (_S.CHARGING, _S.STOPPING)
 OPEN = PENDING + RUNNING
 HOLDING = (*OPEN, _S.REVIEW)
+WRITTEN_OFF = "written_off"
+"""Why a session ended whose energy staff booked as a loss: nobody is known who took it."""
 
 
 class SessionQuerySet(models.QuerySet["ChargingSession"]):

@@ -10,14 +10,17 @@ session, command, accounts by id), checks, changes, and leaves its effects to th
     end.end               a transaction ended             StopTransaction
     stop.force_end        staff end it on a stated meter  the back office
     review.*              staff resolve what is in doubt  the back office
+    recover.*             staff make a session of one   the back office
     orphans.dismiss       staff let a message rest        the back office
     authorize.judge_tag   may this tag charge?            Authorize
     calls.*               our calls to a station          the gateway's command lane
     resume.resume         a station is back               its handshake
     guest.*               a charge without an account     POST /ocpp/guest_charge, the worker
     expire.run_due        time has passed                 the worker
+    clocks.run_due        a clock is off                  the worker
+    local_list.*          a station's list of tags        the worker, the back office
     restore.after_restore the database is a backup        manage after_restore
 
 The rest is what these share: holds, books, bill, ending, limits, plausible, readings, receipts,
-settle, stopping, orphans.
+settle, stopping, orphans, tag_list.
 """

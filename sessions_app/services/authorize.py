@@ -68,6 +68,14 @@ def judge_rights(tag: IdTag, at: dt.datetime) -> TagVerdict:
     return TagVerdict(status, tag.parent_id_tag, tag.expires_at)
 
 
+def is_family(one: str, other: str) -> bool:
+    """Whether two texts are one tag, or known tags with the same parent (OCPP 1.6 §4.10)."""
+    if one.casefold() == other.casefold():
+        return True
+    parents = [tag.parent_id_tag.casefold() for tag in (find_tag(one), find_tag(other)) if tag]
+    return len(parents) == 2 and parents[0] == parents[1] != ""
+
+
 def own_session(station: Station, id_tag: str) -> ChargingSession | None:
     """The session that made this tag for this station; tags are compared without case."""
     if not id_tag or "\0" in id_tag:

@@ -19,6 +19,7 @@ from stations.clock import TRUSTED_FUTURE, shifted
 from stations.models import Connector, ConnectorStatus
 
 from ..models import ChargingSession, Reading
+from ..models.session import WRITTEN_OFF
 
 PARKED = (Connector.Status.SUSPENDED_EV, Connector.Status.FINISHING)
 
@@ -60,8 +61,12 @@ def recompute(session: ChargingSession) -> Bill:
 
 
 def terms_of(session: ChargingSession) -> Terms:
-    """The frozen terms of a session; an operator's own charge has a price of nothing."""
-    if session.tariff is None or session.user_id is None:
+    """The frozen terms of a session; an operator's own charge has a price of nothing.
+
+    What was taken by a tag that was refused, or by nobody knows whom, has its price: it is a loss.
+    """
+    is_lost = bool(session.error_code) or session.stop_reason == WRITTEN_OFF
+    if session.tariff is None or (session.user_id is None and not is_lost):
         return Terms(currency=session.currency, price_per_kwh=Decimal(0))
     return session.tariff.to_terms()
 

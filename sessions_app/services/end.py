@@ -13,7 +13,7 @@ from stations.models import Station
 from ..facts import Sample, Stopped
 from ..models import ChargingSession, SessionStatus
 from . import orphans, readings
-from .authorize import ACCEPTED, TagVerdict, judge_tag
+from .authorize import ACCEPTED, TagVerdict, find_tag, is_family, judge_tag
 from .bill import session_time
 from .ending import Ending
 from .plausible import Doubt, doubt, flags_of
@@ -21,6 +21,7 @@ from .settle import RESTORED, book_loss, correct, put_in_review, settle_or_revie
 
 _S = SessionStatus
 ASKED_REASONS = ("", "Remote")
+OTHER_TAG = "stopped_by_another_tag"
 
 
 def end(*, station: Station, fact: Stopped) -> TagVerdict | None:
@@ -36,6 +37,7 @@ def end(*, station: Station, fact: Stopped) -> TagVerdict | None:
         if session is None:
             orphans.keep_stop(station, fact)
         elif session.stop_received_at is None:
+            _note_stranger(session, fact)
             end_session(session, fact)
         return _judge(station, session, fact)
 
@@ -79,6 +81,18 @@ def _find_session(station: Station, fact: Stopped) -> ChargingSession | None:
         return None
     found = station.sessions.filter(transaction_id=fact.transaction_id).first()
     return ChargingSession.objects.locked(found.pk) if found else None
+
+
+def _note_stranger(session: ChargingSession, fact: Stopped) -> None:
+    """Flag a stop by a tag that neither began the session nor is of its family or driver.
+
+    It counts all the same: the station has ended the transaction.
+    """
+    if not fact.id_tag or is_family(session.id_tag, fact.id_tag):
+        return
+    tag = find_tag(fact.id_tag)
+    if tag is None or tag.user_id is None or tag.user_id != session.user_id:
+        session.flags = sorted({*session.flags, OTHER_TAG})
 
 
 def _samples(session: ChargingSession, fact: Stopped, at: dt.datetime) -> list[Sample]:

@@ -19,7 +19,6 @@ from ..facts import Metered, Sample, Stopped
 from ..models import ChargingSession, Orphan
 
 ALERT = "orphan"
-MAX_SAMPLES = 100
 
 
 def keep_readings(station: Station, fact: Metered) -> None:
@@ -49,7 +48,7 @@ def keep_stop(station: Station, fact: Stopped) -> None:
         Orphan.Kind.STOP,
         key=f"{fact.transaction_id}|{at}|{fact.meter_stop_wh}",
         cause=f"unknown transaction {fact.transaction_id}",
-        payload=_stop_payload(fact),
+        payload=dataclasses.asdict(fact),
     )
 
 
@@ -60,7 +59,7 @@ def keep_late_stop(session: ChargingSession, fact: Stopped, *, cause: str) -> No
         Orphan.Kind.STOP,
         key=f"late|{session.pk}",
         cause=f"late stop of transaction {session.transaction_id}: {cause}",
-        payload=_stop_payload(fact),
+        payload=dataclasses.asdict(fact),
         session=session,
     )
 
@@ -121,10 +120,6 @@ def stop_of(orphan: Orphan) -> Stopped:
         reason=kept["reason"],
         samples=tuple(_sample_of(sample) for sample in kept["samples"]),
     )
-
-
-def _stop_payload(fact: Stopped) -> dict[str, Any]:
-    return dataclasses.asdict(dataclasses.replace(fact, samples=fact.samples[-MAX_SAMPLES:]))
 
 
 def _sample_of(kept: dict[str, Any]) -> Sample:

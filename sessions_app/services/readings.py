@@ -65,6 +65,13 @@ def claim_of(transaction_id: int | None) -> str:
     return f"transaction:{transaction_id}"
 
 
+def claimed(station: Station, transaction_id: int | None, *, since: dt.datetime) -> list[Reading]:
+    """The stored readings of no session that named this transaction, by the station's clock."""
+    strays = Reading.objects.filter(session=None, station=station, received_at__gte=since)
+    claim = claim_of(transaction_id)
+    return [row for row in strays.order_by("at").iterator() if claim in row.flags]
+
+
 def flagged(sample: Sample, flag: str) -> Sample:
     return dataclasses.replace(sample, flags=(*sample.flags, flag))
 
@@ -86,7 +93,7 @@ def adopt(session: ChargingSession, *, transaction_id: int | None) -> list[Sampl
     claimed = (row for row in strays.order_by("at").iterator() if claim in row.flags)
     rows = {row.at: row for row in sorted(claimed, key=_register) if row.at not in known}
     Reading.objects.filter(pk__in=[row.pk for row in rows.values()]).update(session=session)
-    return [_sample(row) for row in rows.values()]
+    return [sample_of(row) for row in rows.values()]
 
 
 def store_stop(
@@ -134,5 +141,5 @@ def _register(row: Reading) -> Decimal:
     return row.register_wh if row.register_wh is not None else Decimal(-1)
 
 
-def _sample(row: Reading) -> Sample:
+def sample_of(row: Reading) -> Sample:
     return Sample(row.at, row.register_wh, row.power_w, row.soc, row.context, tuple(row.flags))

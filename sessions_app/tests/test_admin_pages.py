@@ -30,7 +30,14 @@ from billing.money import Minor
 from billing.payments.returns import request_refund
 from config.models import WorkerProcess
 from conftest import PASSWORD
-from sessions_app.models import ChargingSession, Orphan, Reading, ReconcileRun, SessionEvent
+from sessions_app.models import (
+    ChargingSession,
+    LocalList,
+    Orphan,
+    Reading,
+    ReconcileRun,
+    SessionEvent,
+)
 from sessions_app.services import guest
 from sessions_app.tags import add_tag
 from stations import wishes
@@ -78,6 +85,7 @@ def world(stage, alice, olga):
     )
     FiscalRegistration.objects.create(receipt=Receipt.objects.get(), fiscal_number="F-1")
     add_tag({"id_tag": "CARD1", "user": alice}, actor=olga)
+    LocalList.objects.create(station=station)
     Group.objects.create(name="operators")
     AuthToken.objects.create(alice)
     IdempotentRequest.objects.create(user=alice, path="/ocpp/start_charge", key="k")
@@ -271,6 +279,7 @@ def add_rows(numbers):
         )
         Frame.objects.create(station=station, direction="in", text="[]")
         Command.objects.create(station=station, action="Reset", lane=2, requested_by=user)
+        LocalList.objects.create(station=station)
         Orphan.objects.create(key=f"{number}", kind="stop", station=station, payload={}, cause="?")
         LogEntry.objects.log_actions(user.pk, [station], CHANGE, change_message="x")
 

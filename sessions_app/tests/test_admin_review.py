@@ -8,10 +8,10 @@ from django.contrib.auth.models import Permission
 from django.urls import reverse
 
 from billing import ledger
-from billing.models import User
-from billing.tests.back_office import errors_of, press, told
+from billing.models import Account, User
+from billing.tests.back_office import errors_of, open_page, press, told
 from conftest import PASSWORD
-from sessions_app.models import Orphan
+from sessions_app.models import ChargingSession, Orphan
 from stations.models import Alert
 
 SESSIONS = reverse("admin:sessions_app_chargingsession_changelist")
@@ -160,3 +160,87 @@ def test_a_message_is_not_assigned_to_what_is_not_offered(olgas, stage, alice):
     for choice in (session.pk, alice.pk, "", "x"):
         answer = press(olgas, address, session=str(choice), reason="?")
         assert errors_of(answer).keys() == {"session"}
+
+
+# --- Messages that become sessions -----------------------------------------------------------
+
+
+def lose_stops(stage, *numbers):
+    """Stops of transactions that we do not know, each after two readings of 4 kWh apart."""
+    for number in numbers:
+        stage.deliver(number, 4_000)
+        stage.deliver(number, 4_000)
+        stage.end(number)
+    return list(Orphan.objects.filter(kind="stop").order_by("pk"))
+
+
+def at(orphan, name):
+    return f"{ORPHANS}{orphan.pk}/{name}/"
+
+
+def test_a_session_is_made_of_a_message_once(olgas, olga, stage, alice):
+    (orphan,) = lose_stops(stage, 4711)
+    said = {"driver": alice.pk, "connector_id": "1", "tariff": "", "reason": "it is hers"}
+    page = open_page(olgas, at(orphan, "make_session"))
+    for _ in range(2):
+        answer = press(olgas, at(orphan, "make_session"), page=page, **said)
+    session = ChargingSession.objects.get()
+    assert (session.user, session.cost_minor) == (alice, 5_000)
+    assert "done already" in told(answer)[0]
+    entry = LogEntry.objects.get()
+    assert (entry.user, "it is hers" in entry.change_message) == (olga, True)
+    assert at(orphan, "make_session") not in olgas.get(f"{ORPHANS}{orphan.pk}/change/").text
+
+
+def test_what_a_message_does_not_say_is_asked_for(olgas, stage, alice):
+    stage.end(4711)
+    orphan = Orphan.objects.get()
+    said = {"driver": alice.pk, "connector_id": "1", "reason": "it is hers"}
+    answer = press(olgas, at(orphan, "make_session"), **said)
+    assert errors_of(answer).keys() == {"meter_start"}
+    press(olgas, at(orphan, "make_session"), **said, meter_start="0.5")
+    assert ChargingSession.objects.get().energy_wh == 500
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"driver": ""}, {"connector_id": "9"}, {"meter_stop": "-1"}, {"reason": ""}]
+)
+def test_a_wrong_form_makes_no_session(olgas, stage, alice, wrong):
+    (orphan,) = lose_stops(stage, 4711)
+    said = {"driver": alice.pk, "connector_id": "1", "reason": "it is hers"}
+    answer = press(olgas, at(orphan, "make_session"), **(said | wrong))
+    assert errors_of(answer).keys() == set(wrong)
+    assert not ChargingSession.objects.exists()
+
+
+def test_another_tariff_of_the_station_may_be_chosen(olgas, stage, alice, tariff):
+    (orphan,) = lose_stops(stage, 4711)
+    said = {"driver": alice.pk, "connector_id": "2", "reason": "it is hers"}
+    press(olgas, at(orphan, "make_session"), tariff=tariff.pk, **said)
+    assert ChargingSession.objects.get().tariff == tariff
+
+
+def test_several_messages_are_written_off_at_once(olgas, olga, stage):
+    chosen = lose_stops(stage, 4711, 4712, 4713)
+    many = {"action": "write_off", "_selected_action": [orphan.pk for orphan in chosen]}
+    page = olgas.post(ORPHANS, many).context["form"]["page"].value()
+    olgas.post(ORPHANS, many | {"_submit": "1", "page": page, "reason": "a test of the fitter"})
+    sessions = ChargingSession.objects.all()
+    assert [row.stop_reason for row in sessions] == ["written_off"] * 3
+    assert not Orphan.objects.filter(resolved_at=None).exists()
+    assert -ledger.house(Account.Kind.LOSS).balance_minor == 3 * 5_000
+    page = olgas.get(reverse("admin:stations_station_change", args=[stage.station.pk])).text
+    assert "12.000 kWh" in page
+
+
+def test_several_messages_are_written_off_but_for_one_that_says_too_little(olgas, stage):
+    chosen = lose_stops(stage, 4711)
+    stage.end(4712)
+    chosen = Orphan.objects.filter(kind="stop")
+    many = {"action": "write_off", "_selected_action": [orphan.pk for orphan in chosen]}
+    page = olgas.post(ORPHANS, many).context["form"]["page"].value()
+    said = {"_submit": "1", "page": page, "reason": "a test of the fitter"}
+    answer = olgas.post(ORPHANS, many | said, follow=True)
+    assert ChargingSession.objects.count() == 1
+    assert Orphan.objects.filter(resolved_at=None).count() == 1
+    assert any("4712" in text for text in told(answer))

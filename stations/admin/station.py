@@ -1,11 +1,13 @@
 """Stations: what they are, how they are, and what staff may ask of them."""
 
+import datetime as dt
 from collections.abc import Iterable
 from typing import Any, cast
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin, messages
-from django.db.models import Prefetch, Q, QuerySet
+from django.db.models import Prefetch, Q, QuerySet, Sum
 from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -14,10 +16,11 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.enums import ActionVariant
 
 from billing.admin.base import SelfRecordedAdmin
-from billing.admin.display import EMPTY, link, list_link
+from billing.admin.display import EMPTY, energy, link, list_link, table
 from billing.admin.filters import CaseFilter, Cases
 from billing.admin.reasoned import Act, Done, actor_of, reasoned
 from sessions_app.models import ChargingSession, SessionStatus
+from sessions_app.models.session import WRITTEN_OFF
 from sessions_app.services.start import request_start
 
 from .. import keys, registry
@@ -61,7 +64,7 @@ SAID_BY_STATION = (
     "serial_number",
     "firmware_version",
     "firmware_status",
-    "clock_offset_s",
+    "clock",
     "local_list_line",
     "settings_table",
 )
@@ -74,6 +77,21 @@ class OnlineFilter(CaseFilter):
     def cases(self) -> Cases:
         is_online = Q(pk__in=Station.objects.online().values("pk"))
         return {"1": (_("online"), is_online), "0": (_("offline"), ~is_online)}
+
+
+class ClockFilter(CaseFilter):
+    title = _("clock")
+    parameter_name = "clock"
+
+    def cases(self) -> Cases:
+        bound = settings.CSMS_CLOCK_TOLERANCE_S
+        is_right = Q(clock_offset_s__range=(-bound, bound))
+        is_unknown = Q(clock_offset_s__isnull=True)
+        return {
+            "off": (_("off"), ~is_right & ~is_unknown),
+            "right": (_("right"), is_right),
+            "unknown": (_("not known"), is_unknown),
+        }
 
 
 @admin.register(Station)
@@ -95,10 +113,12 @@ class StationAdmin(
         "enabled",
         "registration",
         "last_seen_at",
+        "clock",
     )
     list_filter = (
         OnlineFilter,
         ConfigurationFilter,
+        ClockFilter,
         "enabled",
         "registration",
         ("site", AutocompleteSelectFilter),
@@ -108,9 +128,9 @@ class StationAdmin(
     list_select_related = ("owner", "site")
     search_fields = ("station_id", "name", "address", "serial_number", "site__name")
     autocomplete_fields = ("site",)
-    readonly_fields = ("enabled", "registration", "pages", *SAID_BY_STATION)
+    readonly_fields = ("enabled", "registration", "pages", "written_off", *SAID_BY_STATION)
     fieldsets = (
-        (None, {"fields": ("station_id", "enabled", "registration", "pages")}),
+        (None, {"fields": ("station_id", "enabled", "registration", "pages", "written_off")}),
         (_("Said by staff"), {"fields": SAID_BY_STAFF}),
         (_("Said by the station"), {"fields": SAID_BY_STATION}),
     )
@@ -183,6 +203,17 @@ class StationAdmin(
     def online(self, station: Station) -> bool:
         return station.is_online
 
+    @admin.display(description=_("clock"), ordering="clock_offset_s")
+    def clock(self, station: Station) -> str:
+        """How a station's clock stands to ours; seconds are what the network takes, too."""
+        if station.clock_offset_s is None:
+            return EMPTY
+        by = str(dt.timedelta(seconds=abs(round(station.clock_offset_s))))
+        if by == "0:00:00":
+            return str(_("right"))
+        template = _("%(by)s behind") if station.clock_offset_s > 0 else _("%(by)s ahead")
+        return template % {"by": by}
+
     @admin.display(description=_("connectors"))
     def connector_states(self, station: Station) -> str:
         states = [f"{row.connector_id} {row.status}" for row in station.connectors.all()]
@@ -200,6 +231,23 @@ class StationAdmin(
         )
         links = ((list_link(model, query, text),) for model, text in pages)
         return format_html_join(" · ", "{}", links)
+
+    @admin.display(description=_("written off"))
+    def written_off(self, station: Station) -> SafeString | str:
+        """Energy that staff booked as a loss, since nobody is known who took it."""
+        lost = station.sessions.filter(stop_reason=WRITTEN_OFF)
+        total = lost.aggregate(wh=Sum("energy_wh"))["wh"]
+        query = f"station__id__exact={station.pk}&stop_reason={WRITTEN_OFF}"
+        return list_link(ChargingSession, query, energy(total)) if total else EMPTY
+
+    @admin.display(description=_("configuration"))
+    def settings_table(self, station: Station) -> SafeString | str:
+        rows = [
+            (key, *(entry.get(part, "") for part in ("value", "wanted", "refused")))
+            for key, entry in sorted(station.configuration.items())
+        ]
+        headers = (_("key"), _("value"), _("wanted"), _("refused"))
+        return table(headers, rows) if rows else EMPTY
 
     @reasoned(
         label=_("Start a charge"),

@@ -123,9 +123,7 @@ def revoke(*, certificate_id: int, by: User, reason: str) -> StationCertificate:
 
 def revocation_list() -> bytes:
     """The list of what was revoked and has not run out, in DER."""
-    revoked = StationCertificate.objects.filter(
-        status=Status.REVOKED, not_after__gt=timezone.now()
-    )
+    revoked = StationCertificate.objects.filter(status=Status.REVOKED, not_after__gt=timezone.now())
     return authority.load().revocations(
         (int(row.serial, 16), row.resolved_at) for row in revoked if row.resolved_at
     )

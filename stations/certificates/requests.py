@@ -50,8 +50,6 @@ def _check_key(request: x509.CertificateSigningRequest) -> None:
     if isinstance(key, rsa.RSAPublicKey):
         is_strong = LEAST_RSA_BITS <= key.key_size <= MAX_RSA_BITS
     else:
-        is_strong = (
-            isinstance(key, ec.EllipticCurvePublicKey) and key.key_size >= LEAST_CURVE_BITS
-        )
+        is_strong = isinstance(key, ec.EllipticCurvePublicKey) and key.key_size >= LEAST_CURVE_BITS
     if not is_strong:
         raise RequestRefused("its key is too weak, or of a kind that is not supported")
