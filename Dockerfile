@@ -7,7 +7,7 @@ COPY requirements.txt .
 RUN pip install --no-cache-dir --requirement requirements.txt
 
 COPY . .
-RUN useradd --system --no-create-home kubat
+RUN useradd --system --no-create-home kubat && install --directory --owner=kubat /media/kubat
 USER kubat
 
 EXPOSE 8180

@@ -33,6 +33,8 @@ def largest_body() -> int:
 class PacedRequest(WebRequest):
     """Daphne's request, with a bounded body and a sender that waits for its reader."""
 
+    content: IO[bytes]
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.body: IO[bytes] | None = None
         self._left_bytes = largest_body()

@@ -62,6 +62,7 @@ GROUPS = (
             ("stations.connector", "electrical_services"),
             ("stations.connectorstatus", "timeline"),
             ("stations.firmwareupdate", "update"),
+            ("stations.firmwarereport", "monitoring"),
             ("stations.receivedfile", "attach_file"),
             ("sessions_app.sessionevent", "list_alt"),
             ("sessions_app.reading", "speed"),
