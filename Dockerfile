@@ -8,6 +8,7 @@ RUN pip install --no-cache-dir --requirement requirements.txt
 
 COPY . .
 RUN useradd --system --no-create-home kubat \
+    && install --directory --owner=kubat /media/kubat \
     && install --directory --owner=kubat --mode=700 /var/lib/kubat/ca
 USER kubat
 

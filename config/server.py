@@ -1,7 +1,8 @@
 """The server process: Daphne run by ourselves, so that we decide how it listens and how it ends.
 
 What it adds to Daphne: real HTTP statuses for refused handshakes, frames bounded at 2 MiB, a long
-listen backlog, a non-zero exit when it cannot listen, and a drain on SIGTERM and SIGINT.
+listen backlog, a non-zero exit when it cannot listen, a drain on SIGTERM and SIGINT, and large
+HTTP bodies that stay out of memory (`bodies`).
 """
 
 import asyncio
@@ -12,12 +13,13 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
+from daphne.http_protocol import HTTPFactory
 from daphne.server import Server
 from daphne.ws_protocol import WebSocketProtocol
 from django.core.management.base import CommandError
 from twisted.internet import reactor
 
-from . import embedded
+from . import bodies, embedded
 
 logger = logging.getLogger(__name__)
 
@@ -63,12 +65,21 @@ class StationProtocol(WebSocketProtocol):
         self.server.protocol_disconnected(self)
 
 
+class PacedFactory(HTTPFactory):
+    """Daphne's factory, with our own kind of request."""
+
+    def buildProtocol(self, addr: Any) -> Any:
+        protocol = super().buildProtocol(addr)
+        protocol.requestFactory = bodies.PacedRequest
+        return protocol
+
+
 class KubatServer(Server):
     """Daphne's server, drained before it stops."""
 
     def __init__(self, application: Any, *, host: str, port: int, drain: Drain) -> None:
         super().__init__(
-            application,
+            bodies.from_disk(application),
             endpoints=[f"tcp:port={port}:interface={_quoted(host)}:backlog={BACKLOG}"],
             signal_handlers=False,
             websocket_timeout=-1,
@@ -93,7 +104,9 @@ class KubatServer(Server):
         super().run()
 
     def _prepare_sockets(self) -> None:
-        """Called between the making of Daphne's factory and the first connection."""
+        """Called between the making of Daphne's factories and the first connection."""
+        # it listens already, so it is changed and not replaced
+        self.http_factory.__class__ = PacedFactory
         self.ws_factory.protocol = StationProtocol
         # a frame that is too big or no UTF-8 ends in a close frame that says so
         self.ws_factory.setProtocolOptions(failByDrop=False, allowNullOrigin=True)
@@ -101,7 +114,15 @@ class KubatServer(Server):
     def create_application(self, protocol: Any, scope: dict[str, Any]) -> Any:
         if scope["type"] == "websocket":
             scope["extensions"] = {DENIAL: {}}
+        elif protocol.body is not None:
+            scope[bodies.BODY] = protocol.body
         return super().create_application(protocol, scope)
+
+    async def handle_reply(self, protocol: Any, message: dict[str, Any]) -> None:
+        """Send, and wait for the reader of a long answer."""
+        await super().handle_reply(protocol, message)
+        if message["type"] == "http.response.body" and message.get("more_body"):
+            await protocol.wait_for_reader()
 
     def end(self) -> None:
         """Begin the drain; a second signal changes nothing."""

@@ -69,6 +69,7 @@ GROUPS = (
             ("stations.pendingkey", "vpn_key"),
             ("stations.installedroot", "verified_user"),
             ("stations.firmwareupdate", "update"),
+            ("stations.firmwarereport", "monitoring"),
             ("stations.receivedfile", "attach_file"),
             ("sessions_app.sessionevent", "list_alt"),
             ("sessions_app.reading", "speed"),

@@ -3,6 +3,7 @@
 Each opens its own transaction and records who did it. Who may call them is judged at the edges.
 """
 
+import functools
 from collections.abc import Collection
 from dataclasses import dataclass
 from decimal import Decimal
@@ -14,9 +15,9 @@ from django.db.models import ProtectedError, Q
 from billing.errors import Invalid
 from billing.models import User
 
-from . import audit, commands, doorbell, key_table, keys
+from . import audit, commands, doorbell, key_table, keys, storage
 from .errors import SiteInUse, SiteNotFound, StationInUse, StationNotFound, StationOffline
-from .models import Command, Connector, PendingKey, Site, Station
+from .models import Command, Connector, PendingKey, ReceivedFile, Site, Station
 from .models.station import StationQuerySet
 
 ASKED_EXPIRES_S = 60
@@ -148,10 +149,14 @@ def remove_station(*, station_id: str, by: User, reason: str = "") -> None:
     audit.record(by, audit.DELETION, station, reason=reason)
     station_pk, fence = station.pk, station.fence
     channel = station.owner.channel if station.owner else ""
+    files = ReceivedFile.objects.filter(request__station=station).values_list("path", flat=True)
+    paths = list(files)
     try:
         station.delete()
     except ProtectedError:
         raise StationInUse from None
+    for path in paths:
+        transaction.on_commit(functools.partial(storage.remove, path))
     if channel:
         transaction.on_commit(lambda: doorbell.tell_moved(channel, station_pk, fence + 1))
 

@@ -50,11 +50,12 @@ from stations.models import (
     Site,
     Station,
 )
+from stations.tests.maintenance import leave_traces
 
 MODELS = sorted(admin.site._registry, key=lambda model: model._meta.label)
 OURS = ("billing", "stations", "sessions_app", "config")
 ADDED_BY_FORM = ("auth.Group", "billing.User", "sessions_app.IdTag", "stations.Site")
-ADDED_BY_FORM += ("stations.Station", "stations.ConfigurationWish")
+ADDED_BY_FORM += ("stations.Station", "stations.ConfigurationWish", "stations.FirmwareImage")
 DIARIES = [model for model in MODELS if isinstance(admin.site._registry[model], DiaryAdmin)]
 SEARCHES = ("K-1", "alice", "+996 700", "12", "00000000-0000-0000-0000-000000000000", "'\"%_\\")
 
@@ -95,6 +96,7 @@ def world(stage, alice, olga):
         station_id="K-1", connector_id=2, amount=Minor(20_000), provider="manual", seller=olga
     )
     make_payments(alice, olga)
+    leave_traces(station, olga)
     ReconcileRun.objects.create(day=dt.date(2026, 11, 24), time_zone="Asia/Bishkek")
     return session
 

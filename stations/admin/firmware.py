@@ -19,7 +19,13 @@ from billing.admin.filters import MomentFilter
 from billing.admin.reasoned import Act, Done, actor_of, reasoned
 
 from ..firmware import campaigns, images
-from ..models import FirmwareCampaign, FirmwareImage, FirmwareUpdate, UpdateStatus
+from ..models import (
+    FirmwareCampaign,
+    FirmwareImage,
+    FirmwareReport,
+    FirmwareUpdate,
+    UpdateStatus,
+)
 from ..models.firmware import ENDED
 from .firmware_forms import CampaignForm, ImageForm
 
@@ -257,3 +263,12 @@ class FirmwareUpdateAdmin(DiaryAdmin):
             reason=act.reason,
         )
         return Done(_("The station waits again."))
+
+
+@admin.register(FirmwareReport)
+class FirmwareReportAdmin(ReadOnlyAdmin):
+    list_display = ("station", "status", "request_id", "at")
+    list_filter = ("status", ("station", AutocompleteSelectFilter), ("at", MomentFilter))
+    list_select_related = ("station",)
+    search_fields = ("station__station_id", "status")
+    fields = readonly_fields = ("station", "status", "request_id", "at")

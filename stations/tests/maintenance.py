@@ -5,7 +5,7 @@ from django.utils import timezone
 
 from sessions_app.services import calls, firmware
 from stations.firmware import campaigns, images, progress
-from stations.models import FirmwareReport, FirmwareUpdate
+from stations.models import FirmwareReport, FirmwareUpdate, LogRequest, ReceivedFile
 from stations.progress import Progress
 from stations.reports import Boot, record_boot
 
@@ -71,3 +71,13 @@ def body_of(answer):
         return b"".join([piece async for piece in answer.streaming_content])
 
     return async_to_sync(collect)()
+
+
+def leave_traces(station, olga):
+    """At least one row of each kind, without a file on disk."""
+    plan(olga, add_image(olga, file=None, uri="ftp://acme.example/fw.bin"), station)
+    tell(station, "Idle")
+    request = LogRequest.objects.create(
+        station=station, kind="SecurityLog", requested_by=olga, expires_at=timezone.now()
+    )
+    ReceivedFile.objects.create(request=request, name="s.log", path="", size_bytes=0)

@@ -28,6 +28,7 @@ from stations.models import (
     Site,
     Station,
 )
+from stations.tests.cast import run_at_once
 from stations.tests.certificates import a_certificate
 from stations.tests.maintenance import (
     BYTES,
@@ -628,3 +629,22 @@ def test_one_beat_of_many_workers_asks_once(olga, image, k1):
     for _ in range(3):
         beat()
     assert Command.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_workers_at_once_ask_once(olga, image, k1):
+    k2 = another(2)
+    plan(olga, image, k1, k2, max_at_once=1)
+    run_at_once(beat, beat)
+    beat()
+    assert Command.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_boot_and_a_beat_at_once_leave_one_truth(olga, image, k1):
+    """Both lock the station before its update: neither waits for the other for ever."""
+    accept(olga, image, k1)
+    tell(k1, "Installing", "Installed")
+    overdue = update_of(k1).due_at
+    run_at_once(lambda: boot(k1), lambda: beat(overdue))
+    assert state(k1) == ("installed", "")

@@ -237,16 +237,16 @@ async def test_an_unknown_number_is_confirmed(plug_in, k1, action, number):
             {"status": "InvalidSignature"},
             "PropertyConstraintViolation",
         ),
-        ("FirmwareStatusNotification", {}, "OccurenceConstraintViolation"),
+        ("FirmwareStatusNotification", {}, "ProtocolError"),
         ("FirmwareStatusNotification", {"status": 1}, "TypeConstraintViolation"),
         ("DiagnosticsStatusNotification", {"status": "Done"}, "PropertyConstraintViolation"),
-        ("DiagnosticsStatusNotification", {}, "OccurenceConstraintViolation"),
+        ("DiagnosticsStatusNotification", {}, "ProtocolError"),
         (
             "LogStatusNotification",
             {"status": "Idle", "requestId": "1"},
             "TypeConstraintViolation",
         ),
-        ("SignedFirmwareStatusNotification", {"requestId": 1}, "OccurenceConstraintViolation"),
+        ("SignedFirmwareStatusNotification", {"requestId": 1}, "ProtocolError"),
     ],
 )
 async def test_a_status_that_breaks_its_schema_is_refused(plug_in, k1, action, payload, code):

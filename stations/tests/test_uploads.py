@@ -10,10 +10,12 @@ from django.test import Client
 from django.utils import timezone
 
 from billing.tests.back_office import errors_of, press, told
+from config.housekeeping import PURGES
 from sessions_app.services import calls
 from sessions_app.tests.stage import connect
-from stations import addresses, storage, uploads
+from stations import addresses, registry, storage, uploads
 from stations.errors import NoPublicAddress, StationOffline
+from stations.gateway.v16 import facts
 from stations.models import Command, LogRequest, ReceivedFile, Station
 from stations.progress import Progress
 from stations.tests.cast import run_at_once
@@ -214,6 +216,14 @@ def test_a_status_that_nobody_asked_for_moves_nothing(k1, olga, status):
     assert state(log) == ("asked", "")
 
 
+def test_a_number_that_cannot_be_read_is_nobodys(k1, olga):
+    request = ask(k1, olga, Kind.SECURITY_LOG)
+    for number in (10**30, "x", [1]):
+        said = facts.progress({"status": "Uploaded", "requestId": number}, timezone.now())
+        uploads.record_log(station=k1, said=said)
+    assert state(request) == ("asked", "")
+
+
 def test_a_status_with_the_number_of_anothers_request_moves_nothing(k1, olga):
     other = connect(Station.objects.create(station_id="K-2", identity="k-2"))
     request = ask(k1, olga, Kind.SECURITY_LOG)
@@ -346,6 +356,30 @@ def test_uploads_at_once_do_not_pass_the_number(request_, place, monkeypatch):
     run_at_once(*(lambda: put(request_) for _ in range(3)))
     assert ReceivedFile.objects.count() == 1
     assert len(on_disk(place)) == 1
+
+
+# --- Throwing away -------------------------------------------------------------------------------
+
+
+def purge(name, at):
+    return next(job for job in PURGES if job.name == name).run(at)
+
+
+def test_a_file_goes_with_its_row_and_its_request_after_it(request_, place, settings):
+    put(request_)
+    at = timezone.now() + dt.timedelta(days=settings.CSMS_UPLOAD_RETENTION_DAYS)
+    assert (purge("old log requests", at), purge("received files", at - 60 * SECOND)) == (0, 0)
+    assert len(on_disk(place)) == 1
+    assert purge("received files", at) == 1
+    assert on_disk(place) == []
+    assert purge("old log requests", at) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_files_of_a_station_go_with_it(request_, place, olga):
+    put(request_)
+    registry.remove_station(station_id="K-1", by=olga, reason="a mistake")
+    assert on_disk(place) == []
 
 
 # --- The back office -----------------------------------------------------------------------------

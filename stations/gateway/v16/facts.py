@@ -24,6 +24,9 @@ MAX_TAG_LENGTH = 255
 """Longer than any tag: a tag that is too long for the schema is known to nobody, not cut to one
 that somebody has."""
 
+NO_REQUEST = -1
+"""A number that cannot be read is nobody's: without any number, the last request is meant."""
+
 
 def unreadable(field: str) -> OCPPError:
     """The CALLERROR for a field that the schema allows and that still means nothing."""
@@ -121,11 +124,10 @@ def id_tag_info(verdict: TagVerdict) -> dict[str, Any]:
 
 def progress(payload: Payload, received_at: dt.datetime) -> Progress:
     """The four status notifications of firmware, diagnostics and logs (§6.17, §6.23)."""
-    return Progress(
-        status=text(payload, "status", length=30),
-        received_at=received_at,
-        request_id=integer(payload, "requestId"),
-    )
+    request_id = integer(payload, "requestId")
+    if request_id is None and payload.get("requestId") is not None:
+        request_id = NO_REQUEST
+    return Progress(text(payload, "status", length=30), received_at, request_id)
 
 
 def security_notice(payload: Payload, received_at: dt.datetime) -> SecurityNotice:
