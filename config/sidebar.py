@@ -15,6 +15,7 @@ GROUPS = (
         _("Charging"),
         (
             ("sessions_app.chargingsession", "bolt"),
+            ("sessions_app.reservation", "event_available"),
             ("sessions_app.guestcharge", "person_off"),
             ("sessions_app.orphan", "help_center"),
             ("sessions_app.idtag", "contactless"),

@@ -20,7 +20,7 @@ from django.utils import timezone
 from billing import outbox
 from billing.payments.polling import poll_due
 from sessions_app.reconcile import run_nightly
-from sessions_app.services import expire, guest
+from sessions_app.services import expire, guest, reserve
 
 from . import housekeeping, notices
 from .models import WorkerProcess
@@ -50,6 +50,7 @@ class Job:
 JOBS = (
     Job("time", expire.run_due),
     Job("guests", guest.run_due),
+    Job("reservations", reserve.run_due),
     Job("outbox", lambda now: outbox.deliver_due(notices.DELIVERIES), is_long=True),
     Job("payments", poll_due, is_long=True),
     *(Job(purge.name, purge.run, every_s=purge.every_s) for purge in housekeeping.PURGES),

@@ -1,6 +1,16 @@
 """The back office of charging sessions: what happened, what it cost, what staff may do about it."""
 
-from . import event, guest, id_tag, orphan, reading, reconcile_run, session, transaction_number
+from . import (
+    event,
+    guest,
+    id_tag,
+    orphan,
+    reading,
+    reconcile_run,
+    reservation,
+    session,
+    transaction_number,
+)
 
 __all__ = [
     "event",
@@ -9,6 +19,7 @@ __all__ = [
     "orphan",
     "reading",
     "reconcile_run",
+    "reservation",
     "session",
     "transaction_number",
 ]

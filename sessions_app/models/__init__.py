@@ -3,6 +3,7 @@ from .id_tag import IdTag
 from .orphan import Orphan
 from .reading import Reading
 from .reconcile_run import ReconcileRun
+from .reservation import Reservation
 from .session import ChargingSession, SessionEvent, SessionStatus, TransactionNumber
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "Orphan",
     "Reading",
     "ReconcileRun",
+    "Reservation",
     "SessionEvent",
     "SessionStatus",
     "TransactionNumber",

@@ -14,10 +14,11 @@ session, command, accounts by id), checks, changes, and leaves its effects to th
     authorize.judge_tag   may this tag charge?            Authorize
     calls.*               our calls to a station          the gateway's command lane
     resume.resume         a station is back               its handshake
+    reserve.*             a place for later       POST /ocpp/reservations, the worker
     guest.*               a charge without an account     POST /ocpp/guest_charge, the worker
     expire.run_due        time has passed                 the worker
     restore.after_restore the database is a backup        manage after_restore
 
 The rest is what these share: holds, books, bill, ending, limits, plausible, readings, receipts,
-settle, stopping, orphans.
+reservations, settle, stopping, orphans.
 """

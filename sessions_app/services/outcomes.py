@@ -8,11 +8,15 @@ commands in `calls`, which locks them first.
 from collections.abc import Callable
 
 from stations import configuration
-from stations.models import Command
+from stations.models import Command, Station
+
+from . import reserve
 
 HEARERS: dict[str, Callable[[Command], None]] = {
     "ChangeConfiguration": configuration.absorb,
     "GetConfiguration": configuration.absorb,
+    "ReserveNow": reserve.hear,
+    "CancelReservation": reserve.hear,
 }
 
 
@@ -21,3 +25,9 @@ def hear(command: Command) -> None:
     hearer = HEARERS.get(command.action)
     if hearer is not None:
         hearer(command)
+
+
+def lock_first(command: Command) -> None:
+    """Lock what the hearer changes, where its use cases lock that before their commands."""
+    if command.reference.startswith("reservation:"):
+        Station.objects.select_for_update(no_key=True).get(pk=command.station_id)

@@ -30,7 +30,14 @@ from billing.money import Minor
 from billing.payments.returns import request_refund
 from config.models import WorkerProcess
 from conftest import PASSWORD
-from sessions_app.models import ChargingSession, Orphan, Reading, ReconcileRun, SessionEvent
+from sessions_app.models import (
+    ChargingSession,
+    Orphan,
+    Reading,
+    ReconcileRun,
+    Reservation,
+    SessionEvent,
+)
 from sessions_app.services import guest
 from sessions_app.tags import add_tag
 from stations.models import Command, Connector, ConnectorStatus, Frame, Site, Station
@@ -75,9 +82,22 @@ def world(stage, alice, olga):
     guest.open_charge(
         station_id="K-1", connector_id=2, amount=Minor(20_000), provider="manual", seller=olga
     )
+    reserve(station, alice)
     make_payments(alice, olga)
     ReconcileRun.objects.create(day=dt.date(2026, 11, 24), time_zone="Asia/Bishkek")
     return session
+
+
+def reserve(station, driver):
+    Reservation.objects.create(
+        station=station,
+        connector_id=2,
+        user=driver,
+        id_tag="TAG",
+        has_own_tag=True,
+        requested_by=driver,
+        expires_at=timezone.now() + dt.timedelta(minutes=5),
+    )
 
 
 def make_payments(driver, staff):
@@ -261,6 +281,7 @@ def add_rows(numbers):
         Frame.objects.create(station=station, direction="in", text="[]")
         Command.objects.create(station=station, action="Reset", lane=2, requested_by=user)
         Orphan.objects.create(key=f"{number}", kind="stop", station=station, payload={}, cause="?")
+        reserve(station, user)
         LogEntry.objects.log_actions(user.pk, [station], CHANGE, change_message="x")
 
 

@@ -26,6 +26,7 @@ from ..models import Command, Connector, Frame, Station
 from ..registry import StationFacts
 from .connector import ConnectorInline
 from .station_forms import ConnectorForm, ResetForm, SendForm, StartForm, StationForm
+from .station_reservation import ReservationButton
 
 SAID_BY_STAFF = (
     "name",
@@ -65,7 +66,7 @@ class OnlineFilter(CaseFilter):
 
 
 @admin.register(Station)
-class StationAdmin(SelfRecordedAdmin):
+class StationAdmin(ReservationButton, SelfRecordedAdmin):
     form = StationForm
     list_display = (
         "station_id",
@@ -104,7 +105,7 @@ class StationAdmin(SelfRecordedAdmin):
         "reset",
         {
             "title": _("More"),
-            "items": ["send", "enable", "disable", "reject", "rotate_key", "remove"],
+            "items": ["send", "reserve", "enable", "disable", "reject", "rotate_key", "remove"],
         },
     )
 
