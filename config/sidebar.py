@@ -68,6 +68,7 @@ GROUPS = (
             ("billing.sandboxpayment", "science"),
             ("billing.outboxmessage", "outbox"),
             ("billing.idempotentrequest", "repeat_one"),
+            ("stations.ignoredframes", "filter_alt_off"),
             ("stations.gatewayprocess", "dns"),
             ("config.workerprocess", "engineering"),
         ),

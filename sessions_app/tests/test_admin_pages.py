@@ -40,7 +40,15 @@ from sessions_app.models import (
 )
 from sessions_app.services import guest
 from sessions_app.tags import add_tag
-from stations.models import Command, Connector, ConnectorStatus, Frame, Site, Station
+from stations.models import (
+    Command,
+    Connector,
+    ConnectorStatus,
+    Frame,
+    IgnoredFrames,
+    Site,
+    Station,
+)
 
 MODELS = sorted(admin.site._registry, key=lambda model: model._meta.label)
 OURS = ("billing", "stations", "sessions_app", "config")
@@ -69,6 +77,7 @@ def world(stage, alice, olga):
     station = stage.station
     Site.objects.create(name="Osh market")
     Frame.objects.create(station=station, direction="in", action="Heartbeat", text="[2,...]")
+    IgnoredFrames.objects.create(station=station, kind="binary", count=1)
     ConnectorStatus.objects.create(
         station=station, connector_id=1, status="Charging", at=timezone.now()
     )
@@ -279,6 +288,7 @@ def add_rows(numbers):
             received_at=timezone.now(),
         )
         Frame.objects.create(station=station, direction="in", text="[]")
+        IgnoredFrames.objects.create(station=station, kind="binary", count=1)
         Command.objects.create(station=station, action="Reset", lane=2, requested_by=user)
         Orphan.objects.create(key=f"{number}", kind="stop", station=station, payload={}, cause="?")
         reserve(station, user)

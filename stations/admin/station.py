@@ -7,6 +7,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.db.models import Prefetch, Q, QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
@@ -52,6 +53,7 @@ SAID_BY_STATION = (
     "serial_number",
     "firmware_version",
     "clock_offset_s",
+    "ignored",
     "settings_table",
 )
 
@@ -148,8 +150,15 @@ class StationAdmin(ReservationButton, SelfRecordedAdmin):
     def pages(self, station: Station) -> SafeString:
         query = f"station__id__exact={station.pk}"
         pages = ((ChargingSession, _("Sessions")), (Command, _("Commands")), (Frame, _("Frames")))
-        links = ((list_link(model, query, text),) for model, text in pages)
-        return format_html_join(" · ", "{}", links)
+        links = [list_link(model, query, text) for model, text in pages]
+        live = reverse("admin:stations_frame_live", args=[station.pk])
+        links.append(format_html('<a href="{}" class="text-link">{}</a>', live, _("Live")))
+        return format_html_join(" · ", "{}", ((one,) for one in links))
+
+    @admin.display(description=_("ignored frames"))
+    def ignored(self, station: Station) -> str:
+        rows = station.ignored_frames.order_by("kind")
+        return " · ".join(f"{row.get_kind_display()} {row.count}" for row in rows) or EMPTY
 
     @admin.display(description=_("configuration"))
     def settings_table(self, station: Station) -> SafeString | str:
