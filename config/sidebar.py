@@ -15,6 +15,7 @@ GROUPS = (
         _("Charging"),
         (
             ("sessions_app.chargingsession", "bolt"),
+            ("sessions_app.reservation", "event_available"),
             ("sessions_app.guestcharge", "person_off"),
             ("sessions_app.orphan", "help_center"),
             ("sessions_app.idtag", "contactless"),
@@ -80,6 +81,7 @@ GROUPS = (
             ("billing.sandboxpayment", "science"),
             ("billing.outboxmessage", "outbox"),
             ("billing.idempotentrequest", "repeat_one"),
+            ("stations.ignoredframes", "filter_alt_off"),
             ("stations.gatewayprocess", "dns"),
             ("config.workerprocess", "engineering"),
         ),

@@ -20,7 +20,7 @@ from django.utils import timezone
 from billing import outbox
 from billing.payments.polling import poll_due
 from sessions_app.reconcile import run_nightly
-from sessions_app.services import clocks, expire, firmware, guest, local_list
+from sessions_app.services import clocks, expire, firmware, guest, local_list, reserve
 from stations import uploads
 from stations.certificates import issue
 
@@ -54,6 +54,7 @@ JOBS = (
     Job("guests", guest.run_due),
     Job("firmware", firmware.run_due, every_s=2),
     Job("log requests", uploads.run_due, every_s=10),
+    Job("reservations", reserve.run_due),
     Job("outbox", lambda now: outbox.deliver_due(notices.DELIVERIES), is_long=True),
     Job("certificates", issue.renew_due, every_s=600, is_long=True),
     Job("payments", poll_due, is_long=True),

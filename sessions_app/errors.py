@@ -11,7 +11,10 @@ KubatError
 ├── NotAssignable         409
 ├── StillImplausible      409
 ├── GuestChargeNotFound   404
-└── GuestChargeNotBegun   409
+├── GuestChargeNotBegun   409
+├── ReservationNotFound   404
+├── ReservationEnded      409
+└── ReservationLimit      409
 """
 
 from billing.errors import Conflict, NotFound
@@ -70,3 +73,18 @@ class GuestChargeNotFound(NotFound):
 class GuestChargeNotBegun(Conflict):
     code = "guest_charge_not_begun"
     detail_default = "This charge has not begun."
+
+
+class ReservationNotFound(NotFound):
+    code = "reservation_not_found"
+    detail_default = "There is no such reservation."
+
+
+class ReservationEnded(Conflict):
+    code = "reservation_ended"
+    detail_default = "This reservation has ended."
+
+
+class ReservationLimit(Conflict):
+    code = "reservation_limit"
+    detail_default = "This driver has a reservation already."

@@ -9,13 +9,14 @@ import logging
 import re
 import threading
 import uuid
-from collections import deque
+from collections import Counter, deque
 from typing import Any
 
 from django.db import DataError, IntegrityError, InterfaceError, OperationalError, transaction
+from django.db.models import F
 from django.utils import timezone
 
-from .models import Frame
+from .models import Frame, IgnoredFrames
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +28,21 @@ MAX_WAITING = 10_000
 MAX_WAITING_CHARS = 64 * 1024 * 1024
 BATCH = 500
 
-_HINT = re.compile("|".join(SECRET_KEYS), re.IGNORECASE)
+MAX_KEPT_CHARS = 100_000
+"""Of a longer text the beginning and the end are kept: its id, its action and what ends it."""
+KEPT_END_CHARS = 10_000
+
+_SECRET_NAME = re.compile("authorizationkey|password|passwd|secret", re.IGNORECASE)
+"""Names of configuration keys whose value is nobody's to read, makers' own keys among them."""
+_HINT = re.compile(_SECRET_NAME.pattern + r"|\\u00[2-7]", re.IGNORECASE)
+"""What shows that a text may hold a secret: its name, or letters that are escaped for no reason."""
+_USER_IN_ADDRESS = re.compile(r"(:(?:\\?/){2})[^\s\"]*@")
+_QUERY_IN_ADDRESS = re.compile(r"(:(?:\\?/){2}[^\s\"?#]*\?)[^\s\"#]+")
+_TOKEN_IN_ADDRESS = re.compile(r"(?<=/)[A-Za-z0-9_=-]{20,}(?=[/\"\\\s?#]|$)")
+_ADDRESS = re.compile(r"\w:(?:\\?/){2}[^\s\"]+")
+_MESSAGE_ID = re.compile(r'\s*\[\s*[234]\s*,\s*"([^"\\]{1,36})"')
+
+Kind = IgnoredFrames.Kind
 
 
 class FrameLog:
@@ -35,6 +50,7 @@ class FrameLog:
 
     def __init__(self) -> None:
         self.dropped = 0
+        self._ignored: Counter[tuple[int, IgnoredFrames.Kind]] = Counter()
         self._waiting: deque[Frame] = deque()
         self._chars = 0
         self._lock = threading.Lock()
@@ -47,16 +63,24 @@ class FrameLog:
             station_id=station_pk,
             direction=direction,
             action=_storable(action)[:50],
-            text=mask_text(_storable(text)),
+            message_id=message_id_of(text),
+            text=_cut(mask_text(_storable(text))),
             at=timezone.now(),
         )
         with self._lock:
             self._waiting.append(frame)
             self._chars += len(frame.text)
             while len(self._waiting) > MAX_WAITING or self._chars > MAX_WAITING_CHARS:
-                self._chars -= len(self._waiting.popleft().text)
+                oldest = self._waiting.popleft()
+                self._chars -= len(oldest.text)
                 self.dropped += 1
+                self._ignored[oldest.station_id, Kind.UNKEPT] += 1
         return frame.pk
+
+    def ignore(self, station_pk: int, kind: IgnoredFrames.Kind) -> None:
+        """Count one frame of a station that was ignored."""
+        with self._lock:
+            self._ignored[station_pk, kind] += 1
 
     def write(self) -> int:
         """Write what waits, in batches; return how many rows were written.
@@ -70,7 +94,21 @@ class FrameLog:
             except (OperationalError, InterfaceError):
                 self._put_back(batch)
                 raise
+        self._write_ignored()
         return written
+
+    def _write_ignored(self) -> None:
+        """Add what was counted since the last time; it waits while the database is away."""
+        with self._lock:
+            counted, self._ignored = self._ignored, Counter()
+        for (station_pk, kind), count in sorted(counted.items()):
+            try:
+                _count(station_pk, kind, count)
+            except (OperationalError, InterfaceError):
+                with self._lock:
+                    self._ignored.update(counted)
+                raise
+            del counted[station_pk, kind]
 
     def _take(self) -> list[Frame]:
         with self._lock:
@@ -84,26 +122,61 @@ class FrameLog:
             self._chars += sum(len(frame.text) for frame in batch)
 
 
+def message_id_of(text: str) -> str:
+    """The OCPP-J id in the text of a frame; empty where there is none that can be read."""
+    found = _MESSAGE_ID.match(text, 0, 100)
+    return _storable(found[1]) if found else ""
+
+
 def mask_text(text: str) -> str:
-    """Hide the values of secret configuration keys in the text of a message."""
-    if not _HINT.search(text):
-        return text
-    try:
-        return json.dumps(mask(json.loads(text)), separators=(",", ":"))
-    except (ValueError, RecursionError):
-        return "(not kept: it names a secret and cannot be read)"
+    """Hide the secrets in the text of a message: keys, passwords, tokens of addresses."""
+    if _HINT.search(text):
+        try:
+            return json.dumps(mask(json.loads(text)), separators=(",", ":"))
+        except (ValueError, RecursionError):
+            return "(not kept: it names a secret and cannot be read)"
+    return mask_addresses(text)
 
 
 def mask(value: Any) -> Any:
-    """Return the JSON value with the values of secret configuration keys hidden."""
+    """Return the JSON value with its secrets hidden."""
     if isinstance(value, list):
         return [mask(item) for item in value]
+    if isinstance(value, str):
+        return _mask_string(value)
     if not isinstance(value, dict):
         return value
     hidden = {key: mask(item) for key, item in value.items()}
-    if str(value.get("key", "")).casefold() in SECRET_KEYS and value.get("value"):
+    if _SECRET_NAME.search(str(value.get("key", ""))) and value.get("value"):
         hidden["value"] = MASK
-    return hidden
+    return hidden | {key: MASK for key in value if _SECRET_NAME.search(key) and value[key]}
+
+
+def mask_addresses(text: str) -> str:
+    """Hide who logs in, queries and tokens in the addresses of a text (GetDiagnostics, GetLog)."""
+    if ":/" not in text and ":\\/" not in text:
+        return text
+    return _ADDRESS.sub(lambda found: _mask_address(found[0]), text)
+
+
+def _mask_address(address: str) -> str:
+    address = _USER_IN_ADDRESS.sub(rf"\1{MASK}@", address)
+    address = _QUERY_IN_ADDRESS.sub(rf"\1{MASK}", address)
+    return _TOKEN_IN_ADDRESS.sub(MASK, address)
+
+
+def _mask_string(text: str) -> str:
+    """A string that tells of a secret may tell it: JSON in a DataTransfer does. Names may stay."""
+    if _SECRET_NAME.search(text) and not text.isidentifier():
+        return MASK
+    return mask_addresses(text)
+
+
+def _cut(text: str) -> str:
+    if len(text) <= MAX_KEPT_CHARS:
+        return text
+    beginning, end = text[: MAX_KEPT_CHARS - KEPT_END_CHARS], text[-KEPT_END_CHARS:]
+    return f"{beginning} (… cut: {len(text)} characters …) {end}"
 
 
 def _storable(text: str) -> str:
@@ -129,3 +202,15 @@ def _store_one(frame: Frame) -> int:
         logger.warning("frame %s of station %s is not kept", frame.pk, frame.station_id)
         return 0
     return 1
+
+
+def _count(station_pk: int, kind: IgnoredFrames.Kind, count: int) -> None:
+    """Add to the count of a station; one that is gone has none."""
+    rows = IgnoredFrames.objects.filter(station_id=station_pk, kind=kind)
+    try:
+        with transaction.atomic():
+            if not rows.update(count=F("count") + count, last_at=timezone.now()):
+                IgnoredFrames.objects.create(station_id=station_pk, kind=kind, count=count)
+    except IntegrityError:
+        if not rows.update(count=F("count") + count, last_at=timezone.now()):
+            logger.warning("ignored frames of station %s are not counted", station_pk)

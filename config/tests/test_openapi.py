@@ -50,6 +50,7 @@ def test_every_operation_has_a_short_name_and_one_tag(operations):
         "commands",
         "guests",
         "id_tags",
+        "reservations",
         "sessions",
         "sites",
         "stations",

@@ -8,6 +8,7 @@ from . import (
     orphan,
     reading,
     reconcile_run,
+    reservation,
     session,
     transaction_number,
 )
@@ -20,6 +21,7 @@ __all__ = [
     "orphan",
     "reading",
     "reconcile_run",
+    "reservation",
     "session",
     "transaction_number",
 ]

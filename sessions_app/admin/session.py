@@ -14,7 +14,7 @@ from unfold.enums import ActionVariant
 from billing.admin.base import ReadOnlyAdmin
 from billing.admin.display import EMPTY, energy_column, list_link, money_column
 from billing.admin.filters import CaseFilter, Cases, MomentFilter
-from billing.admin.reasoned import Act, Done, reasoned
+from billing.admin.reasoned import Act, Done, actor_of, reasoned
 from billing.admin.receipt import receipt_links
 from billing.models import Receipt, Transfer
 from stations.models import Command
@@ -22,6 +22,7 @@ from stations.models import Command
 from ..models import ChargingSession, SessionStatus
 from ..models.session import OPEN
 from ..services.stop import request_stop
+from . import session_frames
 from .bill import bill_table, transfer_table
 from .event import EventInline
 from .reading import ReadingInline
@@ -141,6 +142,7 @@ class ChargingSessionAdmin(ReviewButtons, ReadOnlyAdmin):
                 )
             },
         ),
+        (_("Frames"), {"fields": ("frames",), "classes": ("tab",)}),
     )
     actions = ("stop",)
     actions_detail = ("stop", "force_end", "settle_on_meter", "settle_with", "release")
@@ -155,6 +157,16 @@ class ChargingSessionAdmin(ReviewButtons, ReadOnlyAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         return [field for _name, options in self.fieldsets for field in options["fields"]]
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        """Frames are for those who may see them, and are not read for others."""
+        parts = super().get_fieldsets(request, obj)
+        may_see = actor_of(request).has_perm(session_frames.RIGHT)
+        return [part for part in parts if may_see or "frames" not in part[1]["fields"]]
+
+    @admin.display(description=_("frames"))
+    def frames(self, session: ChargingSession) -> SafeString | str:
+        return session_frames.frame_table(session)
 
     @admin.display(description=_("limit"))
     def limit(self, session: ChargingSession) -> str:

@@ -6,6 +6,7 @@ from django.urls.converters import StringConverter
 from billing.api.routing import api_path
 
 from .guest import GuestChargeDetail, GuestCharges, StopGuestCharge
+from .reservations import CancelReservation, ReservationDetail, ReservationList
 from .tags import IdTagDetail, IdTagList
 from .views import SessionDetail, SessionList, StartCharge, StopCharge
 
@@ -28,4 +29,11 @@ urlpatterns = [
     *api_path("ocpp/sessions/<str:session_id>", SessionDetail.as_view(), "session"),
     *api_path("ocpp/id_tags", IdTagList.as_view(), "id_tags"),
     *api_path("ocpp/id_tags/<id_tag:id_tag>", IdTagDetail.as_view(), "id_tag"),
+    *api_path("ocpp/reservations", ReservationList.as_view(), "reservations"),
+    *api_path("ocpp/reservations/<int:reservation_id>", ReservationDetail.as_view(), "reservation"),
+    *api_path(
+        "ocpp/reservations/<int:reservation_id>/cancel",
+        CancelReservation.as_view(),
+        "cancel_reservation",
+    ),
 ]

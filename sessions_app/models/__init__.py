@@ -4,6 +4,7 @@ from .local_list import LocalList
 from .orphan import Orphan
 from .reading import Reading
 from .reconcile_run import ReconcileRun
+from .reservation import Reservation
 from .session import ChargingSession, SessionEvent, SessionStatus, TransactionNumber
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "Orphan",
     "Reading",
     "ReconcileRun",
+    "Reservation",
     "SessionEvent",
     "SessionStatus",
     "TransactionNumber",

@@ -15,6 +15,7 @@ session, command, accounts by id), checks, changes, and leaves its effects to th
     authorize.judge_tag   may this tag charge?            Authorize
     calls.*               our calls to a station          the gateway's command lane
     resume.resume         a station is back               its handshake
+    reserve.*             a place for later       POST /ocpp/reservations, the worker
     guest.*               a charge without an account     POST /ocpp/guest_charge, the worker
     expire.run_due        time has passed                 the worker
     clocks.run_due        a clock is off                  the worker
@@ -22,5 +23,5 @@ session, command, accounts by id), checks, changes, and leaves its effects to th
     restore.after_restore the database is a backup        manage after_restore
 
 The rest is what these share: holds, books, bill, ending, limits, plausible, readings, receipts,
-settle, stopping, orphans, tag_list.
+reservations, settle, stopping, orphans, tag_list.
 """

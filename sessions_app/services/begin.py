@@ -26,6 +26,7 @@ from .authorize import (
     find_tag,
     judge_rights,
     own_session,
+    presented_card,
     storable,
 )
 from .books import lock_accounts
@@ -33,6 +34,7 @@ from .holds import Sale, available_of, size_tag_hold, take_hold
 from .limits import next_look
 from .plausible import CLOCK_UNKNOWN
 from .readings import store
+from .reservations import take_up
 from .settle import OFFLINE, UNFUNDED, give_up, settle_on_last_reading
 from .stopping import RESEND_AFTER, ask_station_to_stop
 
@@ -61,12 +63,14 @@ def begin(*, station: Station, fact: Started) -> StartVerdict:
         started_at = clock.to_ours(station, fact.at, fact.received_at)
         is_known = clock.is_known(station, fact.at, fact.received_at)
         clock.observe(station, fact.at, fact.received_at)
-        session, tag = _find_asked(station, fact, started_at), find_tag(fact.id_tag)
+        session = _find_asked(station, fact, started_at)
+        tag = presented_card(station, fact.id_tag, started_at)
         _free_connector(station, fact, keep=session, newcomer=tag.user if tag else None)
         if session:
             _begin_asked(session, fact, started_at)
         else:
             session = _begin_by_tag(station, fact, tag, started_at)
+        take_up(station, fact, session)
         if not is_known:
             _doubt_clock(session, fact)
         return _verdict_of(session)

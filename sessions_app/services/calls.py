@@ -89,7 +89,9 @@ def _resolve(
     error: dict[str, str] | None = None,
 ) -> None:
     with transaction.atomic():
-        session = _session_of(Command.objects.get(pk=command_id))
+        found = Command.objects.get(pk=command_id)
+        outcomes.lock_first(found)
+        session = _session_of(found)
         command = commands.resolve(command_id, status, response=response, error=error)
         if command is None:
             return

@@ -68,7 +68,7 @@ def open_charge(
     if amount < to_minor(settings.CSMS_MIN_HOLD):
         raise Invalid(fields={"amount": [f"The least is {settings.CSMS_MIN_HOLD}."]})
     with transaction.atomic():
-        place = find_place(station_id, connector_id)
+        place = find_place(station_id, connector_id, driver=None)
         guest = _make_guest()
         payment = request_top_up(
             user=guest, amount=amount, provider=provider, made_by=seller or guest

@@ -10,21 +10,23 @@ from collections.abc import Callable
 from stations import configuration, uploads
 from stations.certificates import issue, roots
 from stations.firmware import progress
-from stations.models import Command
+from stations.models import Command, Station
 
-from . import local_list
+from . import local_list, reserve
 
 HEARERS: dict[str, Callable[[Command], None]] = {
+    "CancelReservation": reserve.hear,
     "CertificateSigned": issue.hear,
-    "DeleteCertificate": roots.hear,
-    "GetInstalledCertificateIds": roots.hear,
-    "InstallCertificate": roots.hear,
     "ChangeConfiguration": configuration.absorb,
+    "DeleteCertificate": roots.hear,
     "GetConfiguration": configuration.absorb,
-    "GetLocalListVersion": local_list.hear,
-    "SendLocalList": local_list.hear,
     "GetDiagnostics": uploads.hear,
+    "GetInstalledCertificateIds": roots.hear,
+    "GetLocalListVersion": local_list.hear,
     "GetLog": uploads.hear,
+    "InstallCertificate": roots.hear,
+    "ReserveNow": reserve.hear,
+    "SendLocalList": local_list.hear,
     "SignedUpdateFirmware": progress.hear,
     "UpdateFirmware": progress.hear,
 }
@@ -35,3 +37,9 @@ def hear(command: Command) -> None:
     hearer = HEARERS.get(command.action)
     if hearer is not None:
         hearer(command)
+
+
+def lock_first(command: Command) -> None:
+    """Lock what the hearer changes, where its use cases lock that before their commands."""
+    if command.reference.startswith("reservation:"):
+        Station.objects.select_for_update(no_key=True).get(pk=command.station_id)

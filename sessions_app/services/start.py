@@ -1,8 +1,6 @@
 """Begin a session by an app: hold the money, record the session, ask the station to start."""
 
 import datetime as dt
-import secrets
-import string
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -24,21 +22,22 @@ from stations.errors import (
 from stations.models import Command, Connector, Station
 from stations.tariffs import tariff_for
 
-from ..models import ChargingSession, SessionStatus
+from ..models import ChargingSession, Reservation, SessionStatus
+from .authorize import make_tag
 from .holds import Limit, Sale, available_of, size_hold, take_hold
+from .reservations import FREE, Claims, claims_at, hand_over
 
-FREE = (Connector.Status.PREPARING, Connector.Status.AVAILABLE, Connector.Status.UNKNOWN)
 START_ACTION = "RemoteStartTransaction"
-_TAG_ALPHABET = string.ascii_uppercase + string.digits
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a charge will be and what it is sold at."""
+    """Where a charge will be, what it is sold at, and the reservation that it uses."""
 
     station: Station
     connector_id: int
     tariff: Tariff
+    reservation: Reservation | None = None
 
 
 def request_start(
@@ -60,7 +59,7 @@ def request_start(
     if not driver.is_active:
         raise Forbidden("This driver is blocked.")
     with transaction.atomic():
-        place = find_place(station_id, connector_id)
+        place = find_place(station_id, connector_id, driver=driver)
         sale = Sale.at(place.station, place.tariff.to_terms(), timezone.now())
         available = available_of(driver)
         try:
@@ -73,8 +72,11 @@ def request_start(
         return session
 
 
-def find_place(station_id: str, connector_id: int | None) -> Place:
-    """Lock the station, and say where and at what tariff it sells now. Raises as request_start."""
+def find_place(station_id: str, connector_id: int | None, *, driver: User | None) -> Place:
+    """Lock the station, and say where and at what tariff it sells now. Raises as request_start.
+
+    A reservation of the driver opens its connector, and keeps everyone else away from it.
+    """
     station = Station.objects.select_for_update(no_key=True, of=("self",)).select_related("owner")
     found = station.by_identity(station_id).first()
     if found is None:
@@ -83,8 +85,9 @@ def find_place(station_id: str, connector_id: int | None) -> Place:
         raise StationDisabled
     connectors = list(found.connectors.order_by("connector_id"))
     taken = _taken(found)
+    claims = claims_at(found, driver, connectors, taken)
     if connector_id is None:
-        chosen = _choose([row for row in connectors if row.connector_id not in taken])
+        chosen = _choose([row for row in connectors if row.connector_id not in taken], claims)
     else:
         chosen = next((row for row in connectors if row.connector_id == connector_id), None)
         if chosen is None:
@@ -96,21 +99,40 @@ def find_place(station_id: str, connector_id: int | None) -> Place:
         raise StationOffline
     if chosen is None or chosen.connector_id in taken:
         raise ConnectorBusy
-    if chosen.status == Connector.Status.RESERVED:
+    if _is_reserved(chosen, claims):
         raise ConnectorReserved
-    if chosen.status not in FREE:
+    if chosen.status not in (*FREE, Connector.Status.RESERVED):
         raise ConnectorBusy
-    return Place(found, chosen.connector_id, tariff)
+    return Place(found, chosen.connector_id, tariff, claims.own_at(chosen.connector_id))
 
 
 def _taken(station: Station) -> set[int | None]:
     return set(station.sessions.open().values_list("connector_id", flat=True))
 
 
-def _choose(connectors: list[Connector]) -> Connector | None:
-    """The one in Preparing, else the lowest Available or not yet reported, else a reserved one."""
-    for wanted in (FREE[:1], FREE[1:], (Connector.Status.RESERVED,)):
+def _is_reserved(connector: Connector, claims: Claims) -> bool:
+    """Whether another has this connector, by our word or by the station's."""
+    if claims.own_at(connector.connector_id):
+        return False
+    is_kept = connector.status in FREE and claims.bars(connector.connector_id)
+    return connector.status == Connector.Status.RESERVED or is_kept
+
+
+def _choose(connectors: list[Connector], claims: Claims) -> Connector | None:
+    """The one that is reserved for the driver, else one in Preparing, else the lowest Available
+    or not yet reported, else a reserved one.
+    """
+    for row in claims.own:
         for connector in connectors:
+            if connector.connector_id == row.connector_id:
+                return connector
+    is_open = [row for row in connectors if not _is_reserved(row, claims)]
+    for rows, wanted in (
+        (is_open, FREE[:1]),
+        (is_open, (*FREE[1:], Connector.Status.RESERVED)),
+        (connectors, (*FREE, Connector.Status.RESERVED)),
+    ):
+        for connector in rows:
             if connector.status in wanted:
                 return connector
     return None
@@ -119,7 +141,12 @@ def _choose(connectors: list[Connector]) -> Connector | None:
 def _record(
     driver: User, place: Place, limit: Limit, *, actor: User, error_code: str = ""
 ) -> ChargingSession:
-    """Insert the session; with an error code it is over before it began."""
+    """Insert the session; with an error code it is over before it began.
+
+    It takes over the tag that was made for its reservation: the station knows that one.
+    """
+    reserved = place.reservation
+    tag = reserved.id_tag if reserved and reserved.has_own_tag else make_tag()
     session = ChargingSession.objects.create(
         user=driver,
         station=place.station,
@@ -129,17 +156,13 @@ def _record(
         limit_value=limit.value,
         currency=settings.CSMS_CURRENCY,
         tariff=place.tariff,
-        id_tag="" if error_code else _make_tag(),
+        id_tag="" if error_code else tag,
         error_code=error_code,
         ended_at=timezone.now() if error_code else None,
     )
     if error_code:
         session.move_to(SessionStatus.ERROR, actor=actor.username, error_code=error_code)
     return session
-
-
-def _make_tag() -> str:
-    return "".join(secrets.choice(_TAG_ALPHABET) for _ in range(20))
 
 
 def _ask_station(
@@ -149,6 +172,8 @@ def _ask_station(
     session.due_at = timezone.now() + dt.timedelta(seconds=timeout_s)
     session.save(update_fields=["energy_limit_wh", "due_at"])
     take_hold(session, hold, actor=actor.username)
+    if place.reservation and not place.reservation.has_own_tag:
+        hand_over(place.reservation, session)
     commands.send(
         station=place.station,
         action=START_ACTION,

@@ -36,6 +36,7 @@ from sessions_app.models import (
     Orphan,
     Reading,
     ReconcileRun,
+    Reservation,
     SessionEvent,
 )
 from sessions_app.services import guest
@@ -46,6 +47,7 @@ from stations.models import (
     Connector,
     ConnectorStatus,
     Frame,
+    IgnoredFrames,
     PendingKey,
     Site,
     Station,
@@ -81,6 +83,7 @@ def world(stage, alice, olga):
     wishes.add_wish(key="HeartbeatInterval", value="300", by=olga)
     PendingKey.objects.create(station=station, digest="0" * 64)
     Frame.objects.create(station=station, direction="in", action="Heartbeat", text="[2,...]")
+    IgnoredFrames.objects.create(station=station, kind="binary", count=1)
     ConnectorStatus.objects.create(
         station=station, connector_id=1, status="Charging", at=timezone.now()
     )
@@ -95,10 +98,23 @@ def world(stage, alice, olga):
     guest.open_charge(
         station_id="K-1", connector_id=2, amount=Minor(20_000), provider="manual", seller=olga
     )
+    reserve(station, alice)
     make_payments(alice, olga)
     leave_traces(station, olga)
     ReconcileRun.objects.create(day=dt.date(2026, 11, 24), time_zone="Asia/Bishkek")
     return session
+
+
+def reserve(station, driver):
+    Reservation.objects.create(
+        station=station,
+        connector_id=2,
+        user=driver,
+        id_tag="TAG",
+        has_own_tag=True,
+        requested_by=driver,
+        expires_at=timezone.now() + dt.timedelta(minutes=5),
+    )
 
 
 def make_payments(driver, staff):
@@ -280,9 +296,11 @@ def add_rows(numbers):
             received_at=timezone.now(),
         )
         Frame.objects.create(station=station, direction="in", text="[]")
+        IgnoredFrames.objects.create(station=station, kind="binary", count=1)
         Command.objects.create(station=station, action="Reset", lane=2, requested_by=user)
         LocalList.objects.create(station=station)
         Orphan.objects.create(key=f"{number}", kind="stop", station=station, payload={}, cause="?")
+        reserve(station, user)
         LogEntry.objects.log_actions(user.pk, [station], CHANGE, change_message="x")
 
 

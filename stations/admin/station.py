@@ -9,6 +9,7 @@ from django.conf import settings
 from django.contrib import admin, messages
 from django.db.models import Prefetch, Q, QuerySet, Sum
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
@@ -39,6 +40,7 @@ from .station_forms import StartForm, StationForm
 from .station_local_list import MENU as LIST_MENU
 from .station_local_list import LocalListButtons
 from .station_maintenance import MaintenanceMixin
+from .station_reservation import ReservationButton
 
 SAID_BY_STAFF = (
     "name",
@@ -66,6 +68,7 @@ SAID_BY_STATION = (
     "firmware_status",
     "clock",
     "local_list_line",
+    "ignored",
     "settings_table",
 )
 
@@ -101,6 +104,7 @@ class StationAdmin(
     ConfigurationButtons,
     LocalListButtons,
     MaintenanceMixin,
+    ReservationButton,
     SelfRecordedAdmin,
 ):
     form = StationForm
@@ -160,6 +164,7 @@ class StationAdmin(
         {
             "title": _("More"),
             "items": [
+                "reserve",
                 "ask_diagnostics",
                 "ask_log",
                 "enable",
@@ -229,8 +234,15 @@ class StationAdmin(
             (FirmwareUpdate, _("Firmware")),
             (LogRequest, _("Logs")),
         )
-        links = ((list_link(model, query, text),) for model, text in pages)
-        return format_html_join(" · ", "{}", links)
+        links = [list_link(model, query, text) for model, text in pages]
+        live = reverse("admin:stations_frame_live", args=[station.pk])
+        links.append(format_html('<a href="{}" class="text-link">{}</a>', live, _("Live")))
+        return format_html_join(" · ", "{}", ((one,) for one in links))
+
+    @admin.display(description=_("ignored frames"))
+    def ignored(self, station: Station) -> str:
+        rows = station.ignored_frames.order_by("kind")
+        return " · ".join(f"{row.get_kind_display()} {row.count}" for row in rows) or EMPTY
 
     @admin.display(description=_("written off"))
     def written_off(self, station: Station) -> SafeString | str:

@@ -7,7 +7,6 @@ calls go from the reader straight to the lane, also while a call is being handle
 
 import asyncio
 import logging
-from collections import Counter
 from collections.abc import Awaitable, Callable
 from enum import IntEnum
 from typing import Any
@@ -15,7 +14,7 @@ from typing import Any
 from sessions_app.services.resume import resume
 
 from ..frames import FrameLog
-from ..models import Frame, Station
+from ..models import Frame, IgnoredFrames, Station
 from . import wire
 from .bridge import DatabaseAway, patiently
 from .handshake import Admission
@@ -30,6 +29,7 @@ FINISH_S = 8.0
 """How long calls that came before a socket closed are still handled; Daphne allows 10 s."""
 VERSIONS: dict[str, Callable[..., ChargePoint]] = {"ocpp1.6": ChargePoint16}
 
+Ignored = IgnoredFrames.Kind
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 
 
@@ -60,7 +60,6 @@ class Connection:
         self.subprotocol = admission.subprotocol
         self.fence = admission.fence
         self.is_lenient = admission.is_lenient
-        self.ignored: Counter[str] = Counter()
         self._is_deaf = False
         self._is_closing = False
         self.lane = Lane(self, was_accepted=admission.was_accepted)
@@ -86,8 +85,6 @@ class Connection:
         finally:
             worker.cancel()
             lane.cancel()
-            if self.ignored:
-                logger.info("%s: ignored %s", self.station_id, dict(self.ignored))
 
     async def send(self, text: str, *, action: str = "") -> None:
         self._frames.add(self.station_pk, Frame.Direction.OUT, text, action=action)
@@ -130,12 +127,15 @@ class Connection:
             if event["type"] == "websocket.disconnect":
                 return
             if not self._is_deaf:
-                await self._take(event.get("text"))
+                await self._take(event)
                 await asyncio.sleep(0)  # a queue that is not empty never lets others run
 
-    async def _take(self, text: str | None) -> None:
+    async def _take(self, event: dict[str, Any]) -> None:
+        text: str | None = event.get("text")
         if text is None:
-            self.ignored["binary"] += 1
+            self._frames.ignore(self.station_pk, Ignored.BINARY)
+            size = len(event.get("bytes") or b"")
+            self._frames.add(self.station_pk, Frame.Direction.IN, f"(binary: {size} bytes)")
             return
         self._on_heard(self.station_pk)
         message = wire.parse(text)
@@ -145,9 +145,9 @@ class Connection:
         if isinstance(message, wire.Call):
             await self._take_call(Request(message, frame_id))
         elif message is None:
-            self.ignored["not a message"] += 1
+            self._frames.ignore(self.station_pk, Ignored.NO_MESSAGE)
         elif not self.lane.take(message):
-            self.ignored["late answer"] += 1
+            self._frames.ignore(self.station_pk, Ignored.LATE_ANSWER)
 
     def _action_of(self, message: wire.Message | None) -> str:
         """Which action a frame is about; an answer does not say it."""

@@ -10,6 +10,7 @@ from .firmware import (
     UpdateStatus,
 )
 from .frame import Frame
+from .ignored import IgnoredFrames
 from .pending_key import PendingKey
 from .security_event import SecurityEvent
 from .station import Connector, ConnectorStatus, GatewayProcess, Site, Station
@@ -29,6 +30,7 @@ __all__ = [
     "FirmwareUpdate",
     "Frame",
     "GatewayProcess",
+    "IgnoredFrames",
     "InstalledRoot",
     "LogRequest",
     "PendingKey",

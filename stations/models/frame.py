@@ -10,7 +10,11 @@ from .station import Station
 
 
 class Frame(models.Model):
-    """One WebSocket text message of one station, secrets masked."""
+    """One WebSocket message of one station, secrets masked and what is huge cut.
+
+    `message_id` is OCPP-J's: a call and its answer have the same. Stations begin anew with it, so
+    it says nothing across minutes.
+    """
 
     class Direction(models.TextChoices):
         IN = "in", _("from the station")
@@ -20,6 +24,7 @@ class Frame(models.Model):
     station = models.ForeignKey(Station, on_delete=models.CASCADE, related_name="frames")
     direction = models.CharField(max_length=3, choices=Direction)
     action = models.CharField(max_length=50, blank=True)
+    message_id = models.CharField(max_length=36, blank=True)
     text = models.TextField()
     at = models.DateTimeField(default=timezone.now, db_index=True)
 

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from stations import frames
-from stations.frames import FrameLog, mask_text
-from stations.models import Frame
+from stations.frames import FrameLog, mask, mask_text, message_id_of
+from stations.models import Frame, IgnoredFrames
 
 IN = Frame.Direction.IN
 
@@ -63,6 +63,22 @@ def test_a_row_that_cannot_be_written_costs_itself_only(k1):
             [3, "1", {"configurationKey": [{"key": "authorizationkey", "value": "secret"}]}],
             '[3,"1",{"configurationKey":[{"key":"authorizationkey","value":"***"}]}]',
         ),
+        (
+            [3, "1", {"configurationKey": [{"key": "FTP_Password", "value": "secret"}]}],
+            '[3,"1",{"configurationKey":[{"key":"FTP_Password","value":"***"}]}]',
+        ),
+        (
+            [2, "1", "DataTransfer", {"data": '{"key":"AuthorizationKey","value":"secret"}'}],
+            '[2,"1","DataTransfer",{"data":"***"}]',
+        ),
+        (
+            [2, "1", "DataTransfer", {"password": "secret", "user": "u"}],
+            '[2,"1","DataTransfer",{"password":"***","user":"u"}]',
+        ),
+        (
+            [2, "1", "GetConfiguration", {"key": ["AuthorizationKey", "HeartbeatInterval"]}],
+            '[2,"1","GetConfiguration",{"key":["AuthorizationKey","HeartbeatInterval"]}]',
+        ),
     ],
 )
 def test_secrets_are_masked(frame, masked):
@@ -71,3 +87,144 @@ def test_secrets_are_masked(frame, masked):
 
 def test_a_broken_frame_that_names_a_secret_is_not_kept():
     assert "hunter2" not in mask_text('[2,"1","x",{"key":"AuthorizationKey","value":"hunter2"')
+
+
+def test_a_name_that_is_written_with_escapes_is_a_name_all_the_same():
+    text = '[2,"1","ChangeConfiguration",{"key":"\\u0041uthorizationKey","value":"hunter2"}]'
+    assert json.loads(text)[3]["key"] == "AuthorizationKey"
+    assert "hunter2" not in mask_text(text)
+
+
+@pytest.mark.parametrize(
+    ("address", "masked"),
+    [
+        ("ftp://user:hunter2@host/logs", "ftp://***@host/logs"),
+        ("ftp://user:hunt@er2@host/logs", "ftp://***@host/logs"),
+        ("https://host/up?token=hunter2&x=1", "https://host/up?***"),
+        ("https://host/up/hunter2hunter2hunter2_-/log", "https://host/up/***/log"),
+        ("https://host/up/hunter2hunter2hunter2", "https://host/up/***"),
+        ("https://host/firmware/v1.2.bin", "https://host/firmware/v1.2.bin"),
+        ("nothing: to hide", "nothing: to hide"),
+    ],
+)
+@pytest.mark.parametrize("name", ["location", "remoteLocation", "info"])
+def test_addresses_lose_their_passwords_and_tokens(address, masked, name):
+    text = json.dumps([2, "1", "GetDiagnostics", {name: address}])
+    assert json.loads(mask_text(text)) == [2, "1", "GetDiagnostics", {name: masked}]
+    slashed = text.replace("/", "\\/")
+    assert json.loads(mask_text(slashed)) == [2, "1", "GetDiagnostics", {name: masked}]
+    assert mask({name: address}) == {name: masked}
+
+
+def test_addresses_are_masked_in_a_text_that_cannot_be_read():
+    assert mask_text('[2,"1","x",{"location":"ftp://u:hunter2@h"') == (
+        '[2,"1","x",{"location":"ftp://***@h"'
+    )
+
+
+def test_a_certificate_and_a_tag_are_shown():
+    text = json.dumps(
+        [2, "1", "InstallCertificate", {"certificate": "-----BEGIN CERTIFICATE-----"}]
+    )
+    assert mask_text(text) == text
+    text = json.dumps([2, "1", "Authorize", {"idTag": "CARD1"}])
+    assert mask_text(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "message_id"),
+    [
+        ('[2,"a1","Heartbeat",{}]', "a1"),
+        (' [ 3 , "a1" , {}]', "a1"),
+        ('[4,"' + "x" * 36 + '","E","",{}]', "x" * 36),
+        ('[4,"' + "x" * 37 + '","E","",{}]', ""),
+        ('[2,"a\\u0000","Heartbeat",{}]', ""),
+        ('[2,"a\0","Heartbeat",{}]', "a\ufffd"),
+        ("[2,1]", ""),
+        ('[5,"x"]', ""),
+        ("", ""),
+        ("(binary: 3 bytes)", ""),
+    ],
+)
+def test_the_id_of_a_message(text, message_id):
+    assert message_id_of(text) == message_id
+
+
+async def test_a_call_and_its_answer_have_one_id(plug_in, gateway, k1):
+    station = await plug_in()
+    await station.call("Authorize", {"idTag": "x"}, message_id="a1")
+    await station.close()
+    await gateway.stop()
+    ids = [row.message_id async for row in Frame.objects.order_by("at")]
+    assert ids == ["a1", "a1"]
+
+
+def test_what_is_huge_is_cut_and_its_length_is_noted(k1):
+    text = (
+        '[2,"1","StopTransaction",{"transactionData":"' + "x" * 2_000_000 + '","transactionId":7}]'
+    )
+    log = FrameLog()
+    log.add(k1.pk, IN, text)
+    log.write()
+    kept = Frame.objects.get().text
+    assert len(kept) < frames.MAX_KEPT_CHARS + 100
+    assert kept.startswith('[2,"1","StopTransaction"')
+    assert kept.endswith('"transactionId":7}]')
+    assert f"cut: {len(text)} characters" in kept
+
+
+def test_a_secret_of_what_is_huge_is_masked_before_it_is_cut(k1):
+    change = {"key": "AuthorizationKey", "value": "hunter2", "x": "x" * 200_000}
+    log = FrameLog()
+    log.add(k1.pk, IN, json.dumps([2, "1", "ChangeConfiguration", change]))
+    log.write()
+    assert "hunter2" not in Frame.objects.get().text
+
+
+@pytest.mark.parametrize("text", ["\\ud800", "\0", "\\u0000", "😀", "\x7f\x1b", "٥"])
+def test_any_text_is_kept(k1, text):
+    log = FrameLog()
+    log.add(k1.pk, IN, json.dumps([2, "1", "DataTransfer", {}])[:-1] + text)
+    assert log.write() == 1
+    assert Frame.objects.get().text.endswith(text.replace("\0", "\ufffd"))
+
+
+async def test_what_is_ignored_is_counted_and_shown(plug_in, gateway, k1):
+    station = await plug_in()
+    await station.socket.send(b"abc")
+    await station.send_text("no message")
+    await station.send_text("[]")
+    await station.send_frame([3, "of nothing", {}])
+    await station.call("Heartbeat", {})
+    await station.close()
+    await gateway.stop()
+    counts = {row.kind: row.count async for row in IgnoredFrames.objects.filter(station=k1)}
+    assert counts == {"binary": 1, "no_message": 2, "late_answer": 1}
+    assert await Frame.objects.filter(text="(binary: 3 bytes)").aexists()
+
+
+def test_counts_add_up_over_writes_and_processes(k1):
+    first, second = FrameLog(), FrameLog()
+    for log in (first, second, first):
+        log.ignore(k1.pk, IgnoredFrames.Kind.BINARY)
+        log.write()
+        log.write()
+    row = IgnoredFrames.objects.get()
+    assert (row.kind, row.count) == ("binary", 3)
+
+
+def test_what_the_diary_could_not_keep_is_counted(k1, monkeypatch):
+    monkeypatch.setattr(frames, "MAX_WAITING", 3)
+    log = FrameLog()
+    for number in range(5):
+        log.add(k1.pk, IN, str(number))
+    log.write()
+    assert IgnoredFrames.objects.get(kind="unkept").count == 2
+
+
+def test_a_station_that_is_gone_is_counted_no_more(k1):
+    log = FrameLog()
+    log.ignore(k1.pk + 1000, IgnoredFrames.Kind.BINARY)
+    log.ignore(k1.pk, IgnoredFrames.Kind.BINARY)
+    log.write()
+    assert IgnoredFrames.objects.get().station == k1
