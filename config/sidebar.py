@@ -25,6 +25,7 @@ GROUPS = (
         (
             ("stations.station", "ev_station"),
             ("stations.site", "location_on"),
+            ("stations.meterprofile", "electric_meter"),
             ("stations.alert", "notifications"),
             ("stations.command", "send"),
             ("stations.frame", "data_object"),

@@ -1,6 +1,6 @@
 """The back office of stations: what they are, what they said, what they were asked."""
 
-from . import alert, assignment, command, connector, frame, process, site, station
+from . import alert, assignment, command, connector, frame, meter_profile, process, site, station
 
 __all__ = [
     "alert",
@@ -8,6 +8,7 @@ __all__ = [
     "command",
     "connector",
     "frame",
+    "meter_profile",
     "process",
     "site",
     "station",

@@ -26,6 +26,7 @@ from ..models import Command, Connector, Frame, Station
 from ..registry import StationFacts
 from .connector import ConnectorInline
 from .station_forms import ConnectorForm, ResetForm, SendForm, StartForm, StationForm
+from .station_meter import MeterButtons
 
 SAID_BY_STAFF = (
     "name",
@@ -52,6 +53,7 @@ SAID_BY_STATION = (
     "firmware_version",
     "clock_offset_s",
     "settings_table",
+    "meter",
 )
 
 
@@ -65,7 +67,7 @@ class OnlineFilter(CaseFilter):
 
 
 @admin.register(Station)
-class StationAdmin(SelfRecordedAdmin):
+class StationAdmin(MeterButtons, SelfRecordedAdmin):
     form = StationForm
     list_display = (
         "station_id",
@@ -104,14 +106,25 @@ class StationAdmin(SelfRecordedAdmin):
         "reset",
         {
             "title": _("More"),
-            "items": ["send", "enable", "disable", "reject", "rotate_key", "remove"],
+            "items": [
+                "send",
+                "set_meter",
+                "confirm_meter",
+                "forget_meter",
+                "enable",
+                "disable",
+                "reject",
+                "rotate_key",
+                "remove",
+            ],
         },
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Station]:
         connectors = Prefetch("connectors", Connector.objects.order_by("connector_id"))
         stations: QuerySet[Station] = super().get_queryset(request)
-        return stations.select_related("owner", "site").prefetch_related(connectors)
+        related = stations.select_related("owner", "site", "meter_profile")
+        return related.prefetch_related(connectors)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         return (*self.readonly_fields, "station_id") if obj else self.readonly_fields

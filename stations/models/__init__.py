@@ -1,6 +1,7 @@
 from .alert import Alert
 from .command import Command
 from .frame import Frame
+from .meter_profile import MeterProfile
 from .station import Connector, ConnectorStatus, GatewayProcess, Site, Station
 from .tariff import TariffAssignment
 
@@ -11,6 +12,7 @@ __all__ = [
     "ConnectorStatus",
     "Frame",
     "GatewayProcess",
+    "MeterProfile",
     "Site",
     "Station",
     "TariffAssignment",
