@@ -18,6 +18,8 @@ UTMOST_KW = Decimal(1000)
 TELLING_START_WH = Decimal(1000)
 """Above this meterStart a factor of 1000 shows in the first sample; below it only in time."""
 TELLING_TIME = dt.timedelta(minutes=1)
+FULLEST_WH = Decimal(200_000)
+"""No car takes more: a register that counts from the start of its charge stays below."""
 LEAST_START_KWH = Decimal(100)
 """A meterStart below it is never taken for kWh: too many registers begin near 0."""
 
@@ -227,7 +229,7 @@ def _from_below(others: list[_Way], told: Told, meter: Meter) -> Placed:
     if in_unit and _fits(in_unit[0], before, _most(meter)):
         return in_unit[0].placed(told, meter)
     is_open = True in _bases(meter)
-    if is_open and not others and 0 <= before.register_wh <= told.register_wh:
+    if is_open and not others and 0 <= before.register_wh < told.register_wh <= FULLEST_WH:
         shift = frozenset({Quirk.PER_TRANSACTION})
         return Placed(meter.start_wh + told.register_wh, shift)
     return Placed(None)

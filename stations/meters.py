@@ -43,10 +43,12 @@ def profile_of(station: Station) -> MeterProfile | None:
 def observe(station: Station, quirk: Quirk, example: Example) -> None:
     """Count a session that shows a quirk, with an example; the first one is told to staff.
 
-    Called once a session and quirk. The row is the last lock that is taken.
+    A session that is read again counts once. The row is the last lock that is taken.
     """
     profile = _locked(station)
     row = profile.findings.setdefault(quirk, _nothing_seen())
+    if any(kept["session"] == str(example.session_id) for kept in row["examples"]):
+        return
     row["sessions"] += 1
     row["last_seen"] = timezone.now().isoformat()
     row["examples"] = [_plain(example, row["last_seen"]), *row["examples"]][:MAX_EXAMPLES]

@@ -31,7 +31,7 @@ from .authorize import (
 from .books import lock_accounts
 from .holds import Sale, available_of, size_tag_hold, take_hold
 from .limits import next_look
-from .normalise import read_start
+from .normalise import read_start, told_flags
 from .plausible import CLOCK_UNKNOWN
 from .readings import store
 from .settle import OFFLINE, UNFUNDED, give_up, settle_on_last_reading
@@ -230,7 +230,8 @@ def _take_facts(session: ChargingSession, fact: Started, started_at: dt.datetime
     session.last_reading_at = fact.received_at
     session.due_at = next_look(session, fact.received_at)
     session.save()
-    first = Sample(fact.at, session.meter_start_wh, context="Transaction.Begin")
+    told = tuple(told_flags(fact.meter_start_wh, session.meter_start_wh))
+    first = Sample(fact.at, session.meter_start_wh, context="Transaction.Begin", flags=told)
     store(session, (first,), received_at=fact.received_at)
 
 

@@ -17,7 +17,7 @@ from . import orphans, readings
 from .authorize import ACCEPTED, TagVerdict, judge_tag
 from .bill import session_time
 from .ending import Ending
-from .normalise import learn, normalise, read_stop
+from .normalise import learn, normalise, read_stop, told_flags
 from .plausible import Doubt, doubt, flags_of
 from .settle import RESTORED, book_loss, correct, put_in_review, settle_or_review
 
@@ -59,7 +59,11 @@ def end_session(session: ChargingSession, fact: Stopped) -> None:
     doubtful = doubt(session, ending, told_stop_wh=fact.meter_stop_wh)
     if read.meter_stop_wh is not None:
         readings.store_stop(
-            session, register_wh=read.meter_stop_wh, at=at, received_at=fact.received_at
+            session,
+            register_wh=read.meter_stop_wh,
+            at=at,
+            received_at=fact.received_at,
+            flags=told_flags(fact.meter_stop_wh, read.meter_stop_wh),
         )
     match session.status:
         case _S.CHARGING | _S.STOPPING | _S.REVIEW:

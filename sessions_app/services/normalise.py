@@ -106,6 +106,11 @@ def learn(session: ChargingSession, told_stop_wh: Decimal | None) -> None:
         meters.observe_otherwise(session.station, tuple(WRONG_UNIT))
 
 
+def told_flags(told_wh: Decimal | None, read_wh: Decimal | None) -> list[str]:
+    """The flag of a meterStart or meterStop that was read otherwise than told."""
+    return [] if told_wh is None or told_wh == read_wh else [f"{TOLD}{told_wh:f} Wh"]
+
+
 def told_by(reading: Reading) -> Sample:
     """A stored reading as its station told it."""
     told = next((flag for flag in reading.flags if flag.startswith(TOLD)), "")

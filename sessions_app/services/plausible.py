@@ -23,6 +23,7 @@ from .normalise import told_by, unstated
 
 CLOCK_CHANGED, CLOCK_UNKNOWN = "clock_changed", "clock_unknown"
 RAN_BACKWARDS, REREAD, METER_UNCLEAR = "meter_ran_backwards", "meter_reread", "meter_unclear"
+METER_CAUSES = (RAN_BACKWARDS, REREAD, METER_UNCLEAR)
 TOLERANCE_WH = Decimal(100)
 TOLERANCE_SHARE = Decimal("0.01")
 POWER_MARGIN = Decimal("1.1")

@@ -90,7 +90,12 @@ def adopt(session: ChargingSession, *, transaction_id: int | None) -> list[Sampl
 
 
 def store_stop(
-    session: ChargingSession, *, register_wh: Decimal, at: dt.datetime, received_at: dt.datetime
+    session: ChargingSession,
+    *,
+    register_wh: Decimal,
+    at: dt.datetime,
+    received_at: dt.datetime,
+    flags: Iterable[str] = (),
 ) -> None:
     """Store meterStop as the reading of its moment: it rules over a sample of the same one."""
     Reading.objects.update_or_create(
@@ -102,6 +107,7 @@ def store_stop(
             "received_at": received_at,
             "register_wh": register_wh,
             "context": "Transaction.End",
+            "flags": list(flags),
         },
     )
 
