@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from django.conf import settings
+from django.db.models import Q, QuerySet
 
 from stations import meters
 from stations.metering import BillUnit, Habits, Quirk, Register, SampleUnit, Source
@@ -106,6 +107,12 @@ def learn(session: ChargingSession, told_stop_wh: Decimal | None) -> None:
         meters.observe_otherwise(session.station, tuple(WRONG_UNIT))
 
 
+def samples_of(session: ChargingSession) -> QuerySet[Reading]:
+    """What was sampled in a session, whatever its context: all but meterStart and meterStop."""
+    first = Q(context="Transaction.Begin", at=session.meter_start_at)
+    return session.readings.exclude(first | Q(context="Transaction.End")).order_by("at")
+
+
 def told_flags(told_wh: Decimal | None, read_wh: Decimal | None) -> list[str]:
     """The flag of a meterStart or meterStop that was read otherwise than told."""
     return [] if told_wh is None or told_wh == read_wh else [f"{TOLD}{told_wh:f} Wh"]
@@ -135,7 +142,8 @@ def _habits(session: ChargingSession) -> tuple[Habits, Habits]:
 
 
 def _stated_quirks(session: ChargingSession) -> set[Quirk]:
-    stated, quirks = _habits(session)[0], set()
+    stated = _habits(session)[0]
+    quirks: set[Quirk] = set()
     if stated.sample_unit != SampleUnit.AUTO:
         quirks |= WRONG_UNIT
     if stated.bill_unit == BillUnit.KWH:
@@ -248,13 +256,8 @@ def _correct_start(session: ChargingSession, start_wh: Decimal) -> None:
 
 def _correct_unit(session: ChargingSession) -> None:
     """Read again what was taken as kWh before this session's samples proved to be Wh."""
-    rows = [
-        row
-        for row in session.readings.filter(
-            register_wh__isnull=False, context__startswith="Sample", at__gt=session.meter_start_at
-        )
-        if not any(flag.startswith(TOLD) for flag in row.flags)
-    ]
+    samples = session.readings.filter(register_wh__isnull=False, context__startswith="Sample")
+    rows = [row for row in samples if not any(flag.startswith(TOLD) for flag in row.flags)]
     for row in rows:
         value = (row.register_wh or Decimal(0)) / 1000
         row.register_wh = value

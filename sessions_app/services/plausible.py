@@ -19,10 +19,11 @@ from ..facts import Stopped
 from ..models import ChargingSession
 from .bill import delivered_wh, price_session, terms_of
 from .ending import Ending
-from .normalise import told_by, unstated
+from .normalise import samples_of, told_by, unstated
 
 CLOCK_CHANGED, CLOCK_UNKNOWN = "clock_changed", "clock_unknown"
 RAN_BACKWARDS, REREAD, METER_UNCLEAR = "meter_ran_backwards", "meter_reread", "meter_unclear"
+LEAST_POWER_W = 1_000
 METER_CAUSES = (RAN_BACKWARDS, REREAD, METER_UNCLEAR)
 TOLERANCE_WH = Decimal(100)
 TOLERANCE_SHARE = Decimal("0.01")
@@ -71,6 +72,8 @@ def doubt(
         most_wh = counted_wh if possible_wh is None else Wh(min(counted_wh, possible_wh))
         return Doubt(RAN_BACKWARDS, _cost(session, ending, most_wh))
     cause = _meter_cause(session, told_stop_wh)
+    if cause is None and _is_a_thousandth(session, energy_wh):
+        cause = METER_UNCLEAR
     if cause:
         most_wh = _most_told_wh(session, energy_wh, cause)
         most_wh = most_wh if possible_wh is None else Wh(min(most_wh, possible_wh))
@@ -108,11 +111,29 @@ def _is_unclear(session: ChargingSession, told_stop_wh: Decimal | None) -> bool:
     """Whether samples stayed unclear to the end, and no other says what meterStop says."""
     if Quirk.UNCLEAR not in session.flags:
         return False
-    rows = list(session.readings.filter(context__startswith="Sample").order_by("at"))
+    rows = list(samples_of(session))
     unclear = [row for row in rows if Quirk.UNCLEAR in row.flags and told_by(row).register_wh]
     if told_stop_wh is None:
         return bool(unclear) and unclear[-1] == rows[-1]
     return bool(unclear) and all(row.register_wh is None for row in rows)
+
+
+def _is_a_thousandth(session: ChargingSession, energy_wh: Wh) -> bool:
+    """Whether the power that was sampled is about a thousand times the energy that is billed.
+
+    So it is where samples and meterStop alike are kWh under the name of Wh.
+    """
+    if not energy_wh or energy_wh >= TOLERANCE_WH:
+        return False
+    rows = samples_of(session).filter(power_w__gte=LEAST_POWER_W).values_list("at", "power_w")
+    by_power_wh = sum(
+        (
+            min(before, power) * Decimal((at - since).total_seconds()) / 3600
+            for (since, before), (at, power) in itertools.pairwise(rows)
+        ),
+        Decimal(0),
+    )
+    return by_power_wh >= 5 * TOLERANCE_WH and 200 <= by_power_wh / energy_wh <= 5_000
 
 
 def _most_told_wh(session: ChargingSession, energy_wh: Wh, cause: str) -> Wh:

@@ -12,7 +12,7 @@ from ..errors import NotInReview, StillImplausible
 from ..facts import Stopped
 from ..models import ChargingSession, Reading, SessionEvent, SessionStatus
 from .ending import Ending
-from .normalise import CORRECTIONS, normalise, read_start, read_stop, told_by
+from .normalise import CORRECTIONS, normalise, read_start, read_stop, samples_of, told_by
 from .plausible import METER_CAUSES, doubt
 from .settle import settle
 
@@ -63,7 +63,7 @@ def _forget(session: ChargingSession) -> Decimal | None:
 
 def _read_samples(session: ChargingSession) -> None:
     """Place each sample as if it came now; those before it are as they were placed."""
-    for row in session.readings.filter(context__startswith="Sample").order_by("at"):
+    for row in samples_of(session):
         (read,) = normalise(session, [told_by(row)], received_at=row.received_at)
         if (read.register_wh, list(read.flags)) != (row.register_wh, row.flags):
             row.register_wh, row.flags = read.register_wh, list(read.flags)

@@ -4,6 +4,7 @@ import uuid
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.utils import label_for_field
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
@@ -17,8 +18,15 @@ from sessions_app.models import ChargingSession
 
 from ..metering import SHOWS, Quirk, is_likely
 from ..models import Frame, MeterProfile
+from ..models.meter_profile import BILL_UNITS, REGISTERS, SAMPLE_UNITS, SOURCES
 
-HABITS = ("sample_unit", "bill_unit", "register", "source")
+CHOICES = {
+    "sample_unit": SAMPLE_UNITS,
+    "bill_unit": BILL_UNITS,
+    "register": REGISTERS,
+    "source": SOURCES,
+}
+HABITS = tuple(CHOICES)
 QUIRKS = {
     Quirk.KWH_SAMPLES: _("samples in kWh, labelled Wh"),
     Quirk.WH_SAMPLES: _("samples in Wh, labelled kWh"),
@@ -66,7 +74,7 @@ def habits_table(profile: MeterProfile) -> SafeString:
     """Each habit: what staff state, and what the evidence makes likely."""
     rows = [
         (
-            profile._meta.get_field(name).verbose_name,
+            label_for_field(name, MeterProfile),
             getattr(profile, f"get_{name}_display")(),
             _written(profile, name),
         )
@@ -95,8 +103,7 @@ def evidence_table(profile: MeterProfile) -> SafeString | str:
 
 def _written(profile: MeterProfile, name: str) -> str:
     value = getattr(profile.likely, name)
-    choices: dict[str, Any] = dict(profile._meta.get_field(name).choices or [])
-    return EMPTY if value == "auto" else str(choices[value])
+    return EMPTY if value == "auto" else str(dict(CHOICES[name])[value])
 
 
 def _confidence(quirk: Quirk, row: dict[str, Any]) -> str:

@@ -41,7 +41,7 @@ class MeterForm(ReasonForm):
         super().__init__(data, row=row)
         profile = meters.profile_of(row) if row else None
         if profile:
-            self.initial |= {name: getattr(profile, name) for name in HABITS}
+            self.initial.update({name: getattr(profile, name) for name in HABITS})
 
 
 class MeterButtons:
