@@ -149,9 +149,8 @@ def _units(told: Told, meter: Meter, wrong: Quirk) -> list[frozenset[Quirk]]:
 
 
 def _bases(meter: Meter) -> list[bool]:
-    if meter.stated.register == Register.TRANSACTION:
-        return [True]
-    if Quirk.PER_TRANSACTION in meter.quirks:
+    is_stated = meter.stated.register == Register.TRANSACTION
+    if is_stated or Quirk.PER_TRANSACTION in meter.quirks:
         return [True, False]
     may_shift = meter.stated.register == Register.AUTO and not _has_gained(meter)
     return [False, True] if may_shift else [False]
@@ -159,7 +158,7 @@ def _bases(meter: Meter) -> list[bool]:
 
 def _may_be_kwh_start(meter: Meter) -> bool:
     return (
-        meter.stated.bill_unit == BillUnit.AUTO
+        meter.stated.bill_unit != BillUnit.WH
         and not meter.quirks
         and meter.start_wh >= LEAST_START_KWH
         and not _has_gained(meter)

@@ -14,7 +14,7 @@ from billing.models import User
 from billing.reasons import stated
 
 from . import alerts, audit
-from .metering import Habits, Quirk
+from .metering import SHOWS, Habits, Quirk
 from .models import MeterProfile, Station
 
 ALERT = "meter_quirk"
@@ -41,7 +41,8 @@ def profile_of(station: Station) -> MeterProfile | None:
 
 @transaction.atomic
 def observe(station: Station, quirk: Quirk, example: Example) -> None:
-    """Count a session that shows a quirk, with an example; the first one is told to staff.
+    """Count a session that shows a quirk, with an example; the first one is told to staff, where
+    it is one that they can confirm.
 
     A session that is read again counts once. The row is the last lock that is taken.
     """
@@ -53,7 +54,7 @@ def observe(station: Station, quirk: Quirk, example: Example) -> None:
     row["last_seen"] = timezone.now().isoformat()
     row["examples"] = [_plain(example, row["last_seen"]), *row["examples"]][:MAX_EXAMPLES]
     profile.save(update_fields=["findings", "changed_at"])
-    if row["sessions"] == 1:
+    if row["sessions"] == 1 and quirk in (*SHOWS, Quirk.UNCLEAR):
         alerts.open_alert(
             ALERT,
             f"{station.pk}:{quirk}",

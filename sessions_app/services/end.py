@@ -49,11 +49,11 @@ def end_session(session: ChargingSession, fact: Stopped) -> None:
     """
     at = fact.at or fact.received_at
     session.stop_received_at = fact.received_at
-    session.save(update_fields=["stop_received_at"])
     if RESTORED in session.flags:
         alerts.resolve_alert(RESTORED, str(session.pk))
     read = _read(session, fact, at)
     session.meter_stop_wh = read.meter_stop_wh
+    session.save(update_fields=["stop_received_at", "meter_stop_wh"])
     readings.store(session, read.samples, received_at=fact.received_at)
     ending = _ending(session, read, at)
     doubtful = doubt(session, ending, told_stop_wh=fact.meter_stop_wh)

@@ -19,10 +19,12 @@ from stations.metering import BillUnit, Habits, Quirk, Register, SampleUnit, Sou
 from stations.meters import Example
 
 from ..facts import Sample, Stopped
-from ..models import ChargingSession, Reading
+from ..models import ChargingSession, Reading, SessionStatus
+from ..models.session import RUNNING
 from ..placing import NOISE_WH, WRONG_UNIT, Meter, Placed, Told, place, read_bill
 
 TOLD = "told:"
+MAY_CORRECT = (*RUNNING, SessionStatus.REVIEW)
 CORRECTIONS = WRONG_UNIT | {Quirk.KWH_BILL, Quirk.PER_TRANSACTION, Quirk.RESTARTED}
 NOTED = frozenset({Quirk.EXPORTED, Quirk.PHASES, Quirk.UNREADABLE, Quirk.UNCLEAR})
 """Flags of a reading that are worth knowing of its station, and change no number."""
@@ -55,9 +57,14 @@ def normalise(
     return done
 
 
-def read_start(session: ChargingSession, told_wh: Decimal) -> Decimal:
-    """meterStart in Wh, as an operator says that this station tells it."""
-    return read_bill(told_wh, _habits(session)[0])
+def take_start(session: ChargingSession, told_wh: Decimal) -> None:
+    """Write meterStart in Wh on the session, as an operator says that its station tells it.
+
+    The flag makes the stop be read alike, whatever is said of the station meanwhile.
+    """
+    session.meter_start_wh = session.meter_last_wh = read_bill(told_wh, _habits(session)[0])
+    if session.meter_start_wh != told_wh:
+        session.flags = sorted({*session.flags, Quirk.KWH_BILL.value})
 
 
 def read_stop(session: ChargingSession, fact: Stopped) -> Stopped:
@@ -69,8 +76,7 @@ def read_stop(session: ChargingSession, fact: Stopped) -> Stopped:
     if told_wh is None or session.meter_start_wh is None:
         return fact
     stated = _habits(session)[0]
-    is_kwh = Quirk.KWH_BILL in session.flags or stated.bill_unit == BillUnit.KWH
-    ways = [told_wh * 1000 if is_kwh else told_wh]
+    ways = [told_wh * 1000 if Quirk.KWH_BILL in session.flags else told_wh]
     if Quirk.PER_TRANSACTION in session.flags or stated.register == Register.TRANSACTION:
         ways.append(session.meter_start_wh + ways[0])
     base = _restart(session)[0] if Quirk.RESTARTED in session.flags else None
@@ -109,13 +115,29 @@ def learn(session: ChargingSession, told_stop_wh: Decimal | None) -> None:
 
 def samples_of(session: ChargingSession) -> QuerySet[Reading]:
     """What was sampled in a session, whatever its context: all but meterStart and meterStop."""
-    first = Q(context="Transaction.Begin", at=session.meter_start_at)
-    return session.readings.exclude(first | Q(context="Transaction.End")).order_by("at")
+    ends = Q(context="Transaction.End")
+    if session.meter_start_at is not None:
+        ends |= Q(context="Transaction.Begin", at=session.meter_start_at)
+    return session.readings.exclude(ends).order_by("at")
 
 
 def told_flags(told_wh: Decimal | None, read_wh: Decimal | None) -> list[str]:
     """The flag of a meterStart or meterStop that was read otherwise than told."""
     return [] if told_wh is None or told_wh == read_wh else [f"{TOLD}{told_wh:f} Wh"]
+
+
+def place_rows(session: ChargingSession, rows: Iterable[Reading]) -> list[Sample]:
+    """Place stored readings of a session as if they came now, in the order given."""
+    done = []
+    for row in rows:
+        (read,) = normalise(
+            session, [told_by(row)], received_at=row.received_at, frame_id=row.frame_id
+        )
+        if (read.register_wh, list(read.flags)) != (row.register_wh, row.flags):
+            row.register_wh, row.flags = read.register_wh, list(read.flags)
+            row.save(update_fields=["register_wh", "flags"])
+        done.append(read)
+    return done
 
 
 def told_by(reading: Reading) -> Sample:
@@ -170,6 +192,8 @@ def _meter(
 ) -> Meter:
     start = session.meter_start_wh or Decimal(0)
     power_kw = session.station.max_power_kw
+    if session.status not in MAY_CORRECT:  # what is settled keeps its meterStart
+        stated = dataclasses.replace(stated, bill_unit=BillUnit.WH)
     restart = _restart(session) if Quirk.RESTARTED in session.flags else None
     is_after = restart and told.at >= restart[1]
     return Meter(
@@ -249,7 +273,8 @@ def _correct_start(session: ChargingSession, start_wh: Decimal) -> None:
     told = f"{TOLD}{session.meter_start_wh:f} Wh"
     session.meter_start_wh = session.meter_last_wh = start_wh
     session.save(update_fields=["meter_start_wh", "meter_last_wh"])
-    session.readings.filter(context="Transaction.Begin", at=session.meter_start_at).update(
+    assert session.meter_start_at is not None
+    session.readings.filter(at=session.meter_start_at).update(
         register_wh=start_wh, flags=[Quirk.KWH_BILL.value, told]
     )
 

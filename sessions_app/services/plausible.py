@@ -128,7 +128,9 @@ def _is_a_thousandth(session: ChargingSession, energy_wh: Wh) -> bool:
     rows = samples_of(session).filter(power_w__gte=LEAST_POWER_W).values_list("at", "power_w")
     by_power_wh = sum(
         (
-            min(before, power) * Decimal((at - since).total_seconds()) / 3600
+            min(before or Decimal(0), power or Decimal(0))
+            * Decimal((at - since).total_seconds())
+            / 3600
             for (since, before), (at, power) in itertools.pairwise(rows)
         ),
         Decimal(0),

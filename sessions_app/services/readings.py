@@ -69,8 +69,8 @@ def flagged(sample: Sample, flag: str) -> Sample:
     return dataclasses.replace(sample, flags=(*sample.flags, flag))
 
 
-def adopt(session: ChargingSession, *, transaction_id: int | None) -> list[Sample]:
-    """Give a session the readings that named this unknown transaction; return them.
+def adopt(session: ChargingSession, *, transaction_id: int | None) -> list[Reading]:
+    """Give a session the readings that named this unknown transaction; return them in order.
 
     What precedes its start, or is of another connector, stays where it is; so does a moment that
     the session knows already. The caller holds the session's lock.
@@ -86,7 +86,7 @@ def adopt(session: ChargingSession, *, transaction_id: int | None) -> list[Sampl
     claimed = (row for row in strays.order_by("at").iterator() if claim in row.flags)
     rows = {row.at: row for row in sorted(claimed, key=_register) if row.at not in known}
     Reading.objects.filter(pk__in=[row.pk for row in rows.values()]).update(session=session)
-    return [_sample(row) for row in rows.values()]
+    return [rows[at] for at in sorted(rows)]
 
 
 def store_stop(
@@ -138,7 +138,3 @@ def _rows(
 
 def _register(row: Reading) -> Decimal:
     return row.register_wh if row.register_wh is not None else Decimal(-1)
-
-
-def _sample(row: Reading) -> Sample:
-    return Sample(row.at, row.register_wh, row.power_w, row.soc, row.context, tuple(row.flags))

@@ -12,7 +12,7 @@ from ..errors import NotInReview, StillImplausible
 from ..facts import Stopped
 from ..models import ChargingSession, Reading, SessionEvent, SessionStatus
 from .ending import Ending
-from .normalise import CORRECTIONS, normalise, read_start, read_stop, samples_of, told_by
+from .normalise import CORRECTIONS, place_rows, read_stop, samples_of, take_start, told_by
 from .plausible import METER_CAUSES, doubt
 from .settle import settle
 
@@ -31,7 +31,7 @@ def reread(*, session_id: uuid.UUID, actor: User, reason: str) -> ChargingSessio
             SessionEvent.Kind.STAFF, actor=actor.username, did="reread", reason=stated(reason)
         )
         told_stop_wh = _forget(session)
-        _read_samples(session)
+        place_rows(session, samples_of(session))
         stop = _read_stop(session, told_stop_wh)
         register = session.meter_last_wh if stop is None else stop
         at = session.stopped_at or session.requested_at
@@ -52,22 +52,13 @@ def _forget(session: ChargingSession) -> Decimal | None:
         row.register_wh, row.flags = told.register_wh, list(told.flags)
         if row.context == "Transaction.End" and session.meter_stop_wh is not None:
             told_stop_wh = told.register_wh
-        if row.context == "Transaction.Begin" and row.at == session.meter_start_at:
-            session.meter_start_wh = read_start(session, told.register_wh or Decimal(0))
     Reading.objects.bulk_update(rows, ["register_wh", "flags"])
     forgotten = {*CORRECTIONS, *METER_CAUSES}
     session.flags = [flag for flag in session.flags if flag not in forgotten]
-    session.meter_last_wh = session.meter_start_wh
+    first = next((row for row in rows if row.at == session.meter_start_at), None)
+    if first is not None and first.register_wh is not None:
+        take_start(session, first.register_wh)
     return told_stop_wh
-
-
-def _read_samples(session: ChargingSession) -> None:
-    """Place each sample as if it came now; those before it are as they were placed."""
-    for row in samples_of(session):
-        (read,) = normalise(session, [told_by(row)], received_at=row.received_at)
-        if (read.register_wh, list(read.flags)) != (row.register_wh, row.flags):
-            row.register_wh, row.flags = read.register_wh, list(read.flags)
-            row.save(update_fields=["register_wh", "flags"])
 
 
 def _read_stop(session: ChargingSession, told_wh: Decimal | None) -> Decimal | None:

@@ -432,6 +432,35 @@ def test_power_says_nothing_against_a_meter_that_counts(powered, alice, power_w)
     assert car.stop().status == "completed"
 
 
+@pytest.mark.parametrize(
+    "habits",
+    [
+        Habits(bill_unit="kWh"),
+        Habits(register="transaction"),
+        Habits(register="boot"),
+        Habits(sample_unit="labelled", register="lifetime", bill_unit="Wh", source="import"),
+    ],
+)
+def test_a_profile_that_changes_during_a_charge_does_no_harm(powered, alice, olga, habits):
+    car = MeteredCar(powered, METERS["as the specification says"])
+    car.start(alice, "amount", "200")
+    car.charge(10)
+    state_habits(powered, olga, habits)
+    car.charge(10)
+    session = car.stop()
+    assert (session.status, session.energy_wh) == ("completed", car.gain)
+
+
+def test_late_samples_never_change_the_meter_start_of_what_is_settled(powered, alice):
+    car = MeteredCar(powered, Wire(lambda register, gain: [wh(register)], lifetime=1_234))
+    car.start(alice)
+    session = car.stop()
+    powered.pass_time(seconds=60)
+    car.tell([wh(Decimal(1_234_567))])
+    session.refresh_from_db()
+    assert (session.meter_start_wh, session.cost_minor) == (1_234, 0)
+
+
 # --- What is kept and told ---------------------------------------------------------------------
 
 

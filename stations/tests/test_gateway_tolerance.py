@@ -4,6 +4,7 @@ It is stored, applied where it can be read, and answered with OCPP 1.6's own CAL
 lenient station gets a confirmation. The money is right afterwards.
 """
 
+import contextlib
 import copy
 import json
 from decimal import Decimal
@@ -12,6 +13,7 @@ import pytest
 from asgiref.sync import sync_to_async
 from hypothesis import given
 from hypothesis import strategies as st
+from ocpp.exceptions import PropertyConstraintViolationError
 
 from sessions_app.models import ChargingSession, IdTag, Orphan, Reading
 from stations.gateway import schemas
@@ -175,8 +177,10 @@ async def test_a_bad_value_loses_no_good_one(plug_in, k1, card, bad):
         [7, {"timestamp": LATER, "sampledValue": [{"value": "1500"}]}],
         [{"sampledValue": []}, {"timestamp": LATER, "sampledValue": [{"value": "1500"}]}],
         [{"timestamp": LATER, "sampledValue": [[], None, {"value": "1500"}]}],
-        [{"timestamp": "x", "sampledValue": [{"value": "9"}]}]
-        + [{"timestamp": LATER, "sampledValue": [{"value": "1500"}], "more": True}],
+        [
+            {"timestamp": "x", "sampledValue": [{"value": "9"}]},
+            {"timestamp": LATER, "sampledValue": [{"value": "1500"}], "more": True},
+        ],
     ],
 )
 async def test_a_bad_moment_loses_no_good_one(plug_in, k1, card, meter_value):
@@ -261,11 +265,11 @@ FULL = values(
 
 @given(broken(FULL))
 def test_what_can_be_read_of_any_meter_values_is_read(payload):
-    try:
-        fact = facts.metered(payload, facts.moment(AT), None)
-    except facts.OCPPError as error:
-        assert error.code == "PropertyConstraintViolation"
-        return
+    with contextlib.suppress(PropertyConstraintViolationError):
+        check_values(payload, facts.metered(payload, facts.moment(AT), None))
+
+
+def check_values(payload, fact):
     entries = payload.get("meterValue")
     is_whole = isinstance(entries, list) and FULL["meterValue"][0] in entries
     assert not is_whole or Decimal(1500) in [sample.register_wh for sample in fact.samples]
@@ -273,11 +277,8 @@ def test_what_can_be_read_of_any_meter_values_is_read(payload):
 
 @given(broken(start()))
 def test_any_start_is_read_or_refused_by_name(payload):
-    try:
+    with contextlib.suppress(PropertyConstraintViolationError):
         fact = facts.started(payload, facts.moment(AT))
-    except facts.OCPPError as error:
-        assert error.code == "PropertyConstraintViolation"
-    else:
         assert fact.at is not None
         assert abs(fact.meter_start_wh) < 10**11
 
