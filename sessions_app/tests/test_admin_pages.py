@@ -33,7 +33,7 @@ from conftest import PASSWORD
 from sessions_app.models import ChargingSession, Orphan, Reading, ReconcileRun, SessionEvent
 from sessions_app.services import guest
 from sessions_app.tags import add_tag
-from stations.models import Command, Connector, ConnectorStatus, Frame, Site, Station
+from stations.models import Command, Connector, ConnectorStatus, Frame, MeterProfile, Site, Station
 
 MODELS = sorted(admin.site._registry, key=lambda model: model._meta.label)
 OURS = ("billing", "stations", "sessions_app", "config")
@@ -61,6 +61,7 @@ def world(stage, alice, olga):
     stage.end(4711)
     station = stage.station
     Site.objects.create(name="Osh market")
+    MeterProfile.objects.create(station=station)
     Frame.objects.create(station=station, direction="in", action="Heartbeat", text="[2,...]")
     ConnectorStatus.objects.create(
         station=station, connector_id=1, status="Charging", at=timezone.now()
