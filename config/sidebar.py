@@ -27,6 +27,7 @@ GROUPS = (
         (
             ("stations.station", "ev_station"),
             ("stations.site", "location_on"),
+            ("stations.meterprofile", "electric_meter"),
             ("stations.alert", "notifications"),
             ("stations.configurationwish", "tune"),
             ("stations.stationcertificate", "workspace_premium"),

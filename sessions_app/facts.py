@@ -11,7 +11,11 @@ from decimal import Decimal
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """The meter at one moment: register in Wh, power in W, state of charge in percent."""
+    """The meter at one moment: register in Wh, power in W, state of charge in percent.
+
+    `is_kwh` says that the register was labelled kWh; `export_wh` is the other register, where a
+    station tells both.
+    """
 
     at: dt.datetime
     register_wh: Decimal | None = None
@@ -19,6 +23,8 @@ class Sample:
     soc: Decimal | None = None
     context: str = ""
     flags: tuple[str, ...] = ()
+    is_kwh: bool = False
+    export_wh: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)

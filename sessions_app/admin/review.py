@@ -16,6 +16,7 @@ from billing.money import to_minor
 from ..models import ChargingSession, SessionStatus
 from ..models.session import RUNNING
 from ..services import review
+from ..services.reread import reread
 from ..services.stop import force_end
 
 
@@ -80,6 +81,18 @@ class ReviewButtons:
     )
     def settle_on_meter(self, act: Act[ChargingSession]) -> Done:
         return _end_on_meter(act)
+
+    @reasoned(
+        label=_("Read the meter again"),
+        permission="sessions_app.change_chargingsession",
+        is_offered=is_in_review,
+        icon="electric_meter",
+    )
+    def reread(self, act: Act[ChargingSession]) -> Done:
+        """By the station's present meter profile; it settles nothing that stays in doubt."""
+        session = reread(session_id=act.row.pk, actor=act.actor, reason=act.reason)
+        facts = {"energy": energy(session.energy_wh), "cost": money(session.cost_minor)}
+        return Done(_("Ended: %(energy)s, %(cost)s.") % facts)
 
     @reasoned(
         label=_("Settle with an amount"),

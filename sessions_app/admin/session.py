@@ -145,7 +145,7 @@ class ChargingSessionAdmin(ReviewButtons, ReadOnlyAdmin):
         (_("Frames"), {"fields": ("frames",), "classes": ("tab",)}),
     )
     actions = ("stop",)
-    actions_detail = ("stop", "force_end", "settle_on_meter", "settle_with", "release")
+    actions_detail = ("stop", "force_end", "settle_on_meter", "reread", "settle_with", "release")
 
     def get_urls(self) -> list[URLPattern]:
         page = self.admin_site.admin_view(show_waiting)

@@ -32,6 +32,7 @@ from .authorize import (
 from .books import lock_accounts
 from .holds import Sale, available_of, size_tag_hold, take_hold
 from .limits import next_look
+from .normalise import take_start, told_flags
 from .plausible import CLOCK_UNKNOWN
 from .readings import store
 from .reservations import take_up
@@ -227,13 +228,14 @@ def _take_facts(session: ChargingSession, fact: Started, started_at: dt.datetime
     session.transaction_id = TransactionNumber.objects.create().pk
     session.connector_id = fact.connector_id
     session.start_key = start_key(session.station, fact)
-    session.meter_start_wh = session.meter_last_wh = fact.meter_start_wh
+    take_start(session, fact.meter_start_wh)
     session.meter_start_at = fact.at
     session.started_at = started_at
     session.last_reading_at = fact.received_at
     session.due_at = next_look(session, fact.received_at)
     session.save()
-    first = Sample(fact.at, fact.meter_start_wh, context="Transaction.Begin")
+    told = tuple(told_flags(fact.meter_start_wh, session.meter_start_wh))
+    first = Sample(fact.at, session.meter_start_wh, context="Transaction.Begin", flags=told)
     store(session, (first,), received_at=fact.received_at)
 
 

@@ -1,5 +1,6 @@
 """A transaction ended at a station: settle its session, correct it, or leave it to an operator."""
 
+import dataclasses
 import datetime as dt
 from decimal import Decimal
 
@@ -16,6 +17,7 @@ from . import orphans, readings
 from .authorize import ACCEPTED, TagVerdict, find_tag, is_family, judge_tag
 from .bill import session_time
 from .ending import Ending
+from .normalise import learn, normalise, read_stop, told_flags
 from .plausible import Doubt, doubt, flags_of
 from .settle import RESTORED, book_loss, correct, put_in_review, settle_or_review
 
@@ -49,16 +51,21 @@ def end_session(session: ChargingSession, fact: Stopped) -> None:
     """
     at = fact.at or fact.received_at
     session.stop_received_at = fact.received_at
-    session.meter_stop_wh = fact.meter_stop_wh
-    session.save(update_fields=["stop_received_at", "meter_stop_wh"])
     if RESTORED in session.flags:
         alerts.resolve_alert(RESTORED, str(session.pk))
-    readings.store(session, _samples(session, fact, at), received_at=fact.received_at)
-    ending = _ending(session, fact, at)
-    doubtful = doubt(session, ending)
-    if fact.meter_stop_wh is not None:
+    read = _read(session, fact, at)
+    session.meter_stop_wh = read.meter_stop_wh
+    session.save(update_fields=["stop_received_at", "meter_stop_wh"])
+    readings.store(session, read.samples, received_at=fact.received_at)
+    ending = _ending(session, read, at)
+    doubtful = doubt(session, ending, told_stop_wh=fact.meter_stop_wh)
+    if read.meter_stop_wh is not None:
         readings.store_stop(
-            session, register_wh=fact.meter_stop_wh, at=at, received_at=fact.received_at
+            session,
+            register_wh=read.meter_stop_wh,
+            at=at,
+            received_at=fact.received_at,
+            flags=told_flags(fact.meter_stop_wh, read.meter_stop_wh),
         )
     match session.status:
         case _S.CHARGING | _S.STOPPING | _S.REVIEW:
@@ -67,12 +74,14 @@ def end_session(session: ChargingSession, fact: Stopped) -> None:
             _correct_or_keep(session, ending, doubtful, fact)
         case _S.ERROR:
             _end_refused(session, ending)
+    learn(session, read.meter_stop_wh)
     commands.withdraw(session.reference)
 
 
 def correct_by(session: ChargingSession, fact: Stopped) -> None:
     """Correct a completed session by a late stop that an operator believes."""
-    correct(session, _ending(session, fact, fact.at or fact.received_at))
+    at = fact.at or fact.received_at
+    correct(session, _ending(session, _read(session, fact, at), at))
 
 
 def _find_session(station: Station, fact: Stopped) -> ChargingSession | None:
@@ -93,6 +102,12 @@ def _note_stranger(session: ChargingSession, fact: Stopped) -> None:
     tag = find_tag(fact.id_tag)
     if tag is None or tag.user_id is None or tag.user_id != session.user_id:
         session.flags = sorted({*session.flags, OTHER_TAG})
+
+
+def _read(session: ChargingSession, fact: Stopped, at: dt.datetime) -> Stopped:
+    """What a stop says, on the scale of this session's meterStart."""
+    samples = normalise(session, _samples(session, fact, at), received_at=fact.received_at)
+    return read_stop(session, dataclasses.replace(fact, samples=tuple(samples)))
 
 
 def _samples(session: ChargingSession, fact: Stopped, at: dt.datetime) -> list[Sample]:

@@ -14,6 +14,8 @@ from .bill import price_session
 
 LimitType = ChargingSession.LimitType
 SILENT_AFTER_S = 180
+LEAST_POWER_W = 1_000
+"""A lower peak may be kW without a unit, or the moment before the car began: not to project by."""
 LOOK_EVERY = dt.timedelta(seconds=10)
 
 
@@ -81,4 +83,5 @@ def _power_w(session: ChargingSession) -> int:
     if session.station.max_power_kw:
         return int(session.station.max_power_kw * 1000)
     seen = session.readings.aggregate(peak=Max("power_w"))["peak"]
-    return int(seen) if seen else int(settings.CSMS_ASSUMED_POWER_KW * 1000)
+    is_told = seen is not None and seen >= LEAST_POWER_W
+    return int(seen) if is_told else int(settings.CSMS_ASSUMED_POWER_KW * 1000)

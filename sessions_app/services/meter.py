@@ -16,6 +16,7 @@ from ..models.session import RUNNING
 from . import orphans, readings
 from .bill import delivered_wh, price_session, session_time
 from .limits import is_reached, next_look
+from .normalise import normalise
 from .stopping import begin_stopping, stop_stray
 
 
@@ -34,7 +35,13 @@ def record(*, station: Station, fact: Metered) -> None:
         if session is None:
             _store_unattributed(station, fact)
             return
-        samples = [s for s in fact.samples if _is_within(session, s)]
+        session.station = station
+        samples = normalise(
+            session,
+            [s for s in fact.samples if _is_within(session, s)],
+            received_at=fact.received_at,
+            frame_id=fact.frame_id,
+        )
         readings.store(session, samples, received_at=fact.received_at, frame_id=fact.frame_id)
         if session.status in RUNNING:
             bring_up_to_date(session, samples, fact.received_at)

@@ -130,6 +130,8 @@ def _sample_of(kept: dict[str, Any]) -> Sample:
         soc=_decimal(kept["soc"]),
         context=kept["context"],
         flags=tuple(kept["flags"]),
+        is_kwh=kept.get("is_kwh", False),
+        export_wh=_decimal(kept.get("export_wh")),
     )
 
 

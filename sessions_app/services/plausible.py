@@ -1,7 +1,8 @@
 """Can what a station said at the end be true? (design section 4, Plausibility)
 
-Only three things are judged: more energy than the stated power allows, a register that runs
-backwards, and impossible times where time has a price.
+Judged are: more energy than the stated power allows, a register that runs backwards, a meter that
+only makes sense when it is read otherwise than it was told, and impossible times where time has a
+price.
 """
 
 import datetime as dt
@@ -12,13 +13,18 @@ from decimal import Decimal
 from billing.energy import Wh, round_wh
 from billing.money import Minor
 from billing.pricing import ceiling, is_uniform
+from stations.metering import Quirk
 
 from ..facts import Stopped
 from ..models import ChargingSession
 from .bill import delivered_wh, price_session, terms_of
 from .ending import Ending
+from .normalise import samples_of, told_by, unstated
 
 CLOCK_CHANGED, CLOCK_UNKNOWN = "clock_changed", "clock_unknown"
+RAN_BACKWARDS, REREAD, METER_UNCLEAR = "meter_ran_backwards", "meter_reread", "meter_unclear"
+LEAST_POWER_W = 1_000
+METER_CAUSES = (RAN_BACKWARDS, REREAD, METER_UNCLEAR)
 TOLERANCE_WH = Decimal(100)
 TOLERANCE_SHARE = Decimal("0.01")
 POWER_MARGIN = Decimal("1.1")
@@ -46,10 +52,13 @@ def flags_of(session: ChargingSession, fact: Stopped, *, has_time: bool) -> set[
     return flags
 
 
-def doubt(session: ChargingSession, ending: Ending) -> Doubt | None:
+def doubt(
+    session: ChargingSession, ending: Ending, *, told_stop_wh: Decimal | None = None
+) -> Doubt | None:
     """Return why an operator must look at this ending, or None when it can be settled.
 
-    It is asked before meterStop is stored as a reading: it may replace a sample of its moment.
+    `told_stop_wh` is meterStop as the station told it. It is asked before meterStop is stored as a
+    reading: it may replace a sample of its moment.
     """
     energy_wh, possible_wh = (
         delivered_wh(session, ending.register_wh),
@@ -61,7 +70,14 @@ def doubt(session: ChargingSession, ending: Ending) -> Doubt | None:
     if _ended_below(session, registers):
         counted_wh = max(_counted_wh(registers), energy_wh)
         most_wh = counted_wh if possible_wh is None else Wh(min(counted_wh, possible_wh))
-        return Doubt("meter_ran_backwards", _cost(session, ending, most_wh))
+        return Doubt(RAN_BACKWARDS, _cost(session, ending, most_wh))
+    cause = _meter_cause(session, told_stop_wh)
+    if cause is None and _is_a_thousandth(session, energy_wh):
+        cause = METER_UNCLEAR
+    if cause:
+        most_wh = _most_told_wh(session, energy_wh, cause)
+        most_wh = most_wh if possible_wh is None else Wh(min(most_wh, possible_wh))
+        return Doubt(cause, _cost(session, ending, most_wh))
     for cause in (CLOCK_CHANGED, CLOCK_UNKNOWN):
         if cause in session.flags and not is_uniform(terms_of(session)):
             return Doubt(cause, _most_cost(session, ending, energy_wh))
@@ -78,10 +94,60 @@ def _possible_wh(session: ChargingSession, ending: Ending) -> Wh | None:
     return Wh(int(power_kw * 1000 * hours * POWER_MARGIN + TOLERANCE_WH))
 
 
+def _meter_cause(session: ChargingSession, told_stop_wh: Decimal | None) -> str | None:
+    """Why the meter is not believed, though each value alone could be true.
+
+    What Kubat found out by itself never decides a bill: only meterStop as it was told does.
+    """
+    found = unstated(session)
+    if found and session.meter_stop_wh != told_stop_wh:
+        return RAN_BACKWARDS if Quirk.RESTARTED in found else REREAD
+    if found and told_stop_wh is None:
+        return REREAD
+    return METER_UNCLEAR if _is_unclear(session, told_stop_wh) else None
+
+
+def _is_unclear(session: ChargingSession, told_stop_wh: Decimal | None) -> bool:
+    """Whether samples stayed unclear to the end, and no other says what meterStop says."""
+    if Quirk.UNCLEAR not in session.flags:
+        return False
+    rows = list(samples_of(session))
+    unclear = [row for row in rows if Quirk.UNCLEAR in row.flags and told_by(row).register_wh]
+    if told_stop_wh is None:
+        return bool(unclear) and unclear[-1] == rows[-1]
+    return bool(unclear) and all(row.register_wh is None for row in rows)
+
+
+def _is_a_thousandth(session: ChargingSession, energy_wh: Wh) -> bool:
+    """Whether the power that was sampled is about a thousand times the energy that is billed.
+
+    So it is where samples and meterStop alike are kWh under the name of Wh.
+    """
+    if not energy_wh or energy_wh >= TOLERANCE_WH:
+        return False
+    rows = samples_of(session).filter(power_w__gte=LEAST_POWER_W).values_list("at", "power_w")
+    by_power_wh = sum(
+        (
+            min(before or Decimal(0), power or Decimal(0))
+            * Decimal((at - since).total_seconds())
+            / 3600
+            for (since, before), (at, power) in itertools.pairwise(rows)
+        ),
+        Decimal(0),
+    )
+    return by_power_wh >= 5 * TOLERANCE_WH and 200 <= by_power_wh / energy_wh <= 5_000
+
+
+def _most_told_wh(session: ChargingSession, energy_wh: Wh, cause: str) -> Wh:
+    """The most that the meter can mean: its samples and its stop; unclear ones also in kWh."""
+    most = max(delivered_wh(session, session.meter_last_wh), energy_wh)
+    return Wh(max(most, energy_wh * 1000)) if cause == METER_UNCLEAR else most
+
+
 def _registers(session: ChargingSession) -> list[Decimal]:
     """What the meter said, in the order of the station's clock: start, samples, stop."""
-    samples = session.readings.filter(register_wh__isnull=False, context__startswith="Sample")
-    values = [row.register_wh for row in samples.order_by("at")]
+    samples = session.readings.filter(context__startswith="Sample").order_by("at")
+    values = [row.register_wh for row in samples]
     return [
         value
         for value in (session.meter_start_wh, *values, session.meter_stop_wh)

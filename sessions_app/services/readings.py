@@ -76,8 +76,8 @@ def flagged(sample: Sample, flag: str) -> Sample:
     return dataclasses.replace(sample, flags=(*sample.flags, flag))
 
 
-def adopt(session: ChargingSession, *, transaction_id: int | None) -> list[Sample]:
-    """Give a session the readings that named this unknown transaction; return them.
+def adopt(session: ChargingSession, *, transaction_id: int | None) -> list[Reading]:
+    """Give a session the readings that named this unknown transaction; return them in order.
 
     What precedes its start, or is of another connector, stays where it is; so does a moment that
     the session knows already. The caller holds the session's lock.
@@ -93,11 +93,16 @@ def adopt(session: ChargingSession, *, transaction_id: int | None) -> list[Sampl
     claimed = (row for row in strays.order_by("at").iterator() if claim in row.flags)
     rows = {row.at: row for row in sorted(claimed, key=_register) if row.at not in known}
     Reading.objects.filter(pk__in=[row.pk for row in rows.values()]).update(session=session)
-    return [sample_of(row) for row in rows.values()]
+    return [rows[at] for at in sorted(rows)]
 
 
 def store_stop(
-    session: ChargingSession, *, register_wh: Decimal, at: dt.datetime, received_at: dt.datetime
+    session: ChargingSession,
+    *,
+    register_wh: Decimal,
+    at: dt.datetime,
+    received_at: dt.datetime,
+    flags: Iterable[str] = (),
 ) -> None:
     """Store meterStop as the reading of its moment: it rules over a sample of the same one."""
     Reading.objects.update_or_create(
@@ -109,6 +114,7 @@ def store_stop(
             "received_at": received_at,
             "register_wh": register_wh,
             "context": "Transaction.End",
+            "flags": list(flags),
         },
     )
 

@@ -13,9 +13,10 @@ from django.utils import timezone
 from billing.errors import Forbidden, InsufficientFunds, Invalid
 from billing.models import User
 from stations import audit, registry
-from stations.configuration import NO_SUCH_CALL, UNKNOWN_OUTCOME
+from stations.configuration import NO_SUCH_CALL
 from stations.errors import ConnectorBusy, ConnectorReserved, StationDisabled, StationOffline
 from stations.models import Command, Station
+from stations.rotation import UNKNOWN_OUTCOME
 
 from ..errors import ReservationEnded, ReservationLimit, ReservationNotFound
 from ..models import IdTag, Reservation

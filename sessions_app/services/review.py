@@ -20,6 +20,7 @@ from ..models.session import RUNNING
 from . import end, orphans, readings
 from .bill import recompute
 from .meter import bring_up_to_date
+from .normalise import place_rows
 from .plausible import doubt
 from .settle import ON_LAST_READING, correct, last_ending, settle_as_stated, settle_on_last_reading
 
@@ -113,9 +114,10 @@ def _assign_stop(orphan: Orphan, session: ChargingSession) -> None:
 
 def _assign_readings(orphan: Orphan, session: ChargingSession, *, actor: str) -> None:
     """Store readings with a session, and bring it to what they say while no stop rules it."""
-    samples = readings.adopt(session, transaction_id=orphan.payload.get("transaction_id"))
-    if not samples:
+    rows = readings.adopt(session, transaction_id=orphan.payload.get("transaction_id"))
+    if not rows:
         raise NotAssignable("None of these readings is of this session's time and connector.")
+    samples = place_rows(session, rows)
     if session.stop_received_at is not None:
         return
     received_at = max(row.received_at for row in session.readings.all())

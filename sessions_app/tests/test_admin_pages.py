@@ -48,6 +48,7 @@ from stations.models import (
     ConnectorStatus,
     Frame,
     IgnoredFrames,
+    MeterProfile,
     PendingKey,
     Site,
     Station,
@@ -82,6 +83,7 @@ def world(stage, alice, olga):
     Site.objects.create(name="Osh market")
     wishes.add_wish(key="HeartbeatInterval", value="300", by=olga)
     PendingKey.objects.create(station=station, digest="0" * 64)
+    MeterProfile.objects.create(station=station)
     Frame.objects.create(station=station, direction="in", action="Heartbeat", text="[2,...]")
     IgnoredFrames.objects.create(station=station, kind="binary", count=1)
     ConnectorStatus.objects.create(

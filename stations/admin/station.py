@@ -40,6 +40,7 @@ from .station_forms import StartForm, StationForm
 from .station_local_list import MENU as LIST_MENU
 from .station_local_list import LocalListButtons
 from .station_maintenance import MaintenanceMixin
+from .station_meter import MeterButtons
 from .station_reservation import ReservationButton
 
 SAID_BY_STAFF = (
@@ -70,6 +71,7 @@ SAID_BY_STATION = (
     "local_list_line",
     "ignored",
     "settings_table",
+    "meter",
 )
 
 
@@ -104,6 +106,7 @@ class StationAdmin(
     ConfigurationButtons,
     LocalListButtons,
     MaintenanceMixin,
+    MeterButtons,
     ReservationButton,
     SelfRecordedAdmin,
 ):
@@ -167,6 +170,9 @@ class StationAdmin(
                 "reserve",
                 "ask_diagnostics",
                 "ask_log",
+                "set_meter",
+                "confirm_meter",
+                "forget_meter",
                 "enable",
                 "disable",
                 "reject",
@@ -181,7 +187,8 @@ class StationAdmin(
     def get_queryset(self, request: HttpRequest) -> QuerySet[Station]:
         connectors = Prefetch("connectors", Connector.objects.order_by("connector_id"))
         stations: QuerySet[Station] = super().get_queryset(request)
-        return stations.select_related("owner", "site").prefetch_related(connectors)
+        related = stations.select_related("owner", "site", "meter_profile")
+        return related.prefetch_related(connectors)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         return (*self.readonly_fields, "station_id") if obj else self.readonly_fields

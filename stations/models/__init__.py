@@ -11,6 +11,7 @@ from .firmware import (
 )
 from .frame import Frame
 from .ignored import IgnoredFrames
+from .meter_profile import MeterProfile
 from .pending_key import PendingKey
 from .security_event import SecurityEvent
 from .station import Connector, ConnectorStatus, GatewayProcess, Site, Station
@@ -33,6 +34,7 @@ __all__ = [
     "IgnoredFrames",
     "InstalledRoot",
     "LogRequest",
+    "MeterProfile",
     "PendingKey",
     "ReceivedFile",
     "SecurityEvent",

@@ -130,7 +130,7 @@ def test_units_become_wh_and_w():
         {"value": "31", "unit": "Celcius", "measurand": "Temperature"},
     )
     assert sample == Sample(
-        NOW, Decimal("1234.5"), Decimal("7400"), Decimal(55), "Transaction.Begin"
+        NOW, Decimal("1234.5"), Decimal("7400"), Decimal(55), "Transaction.Begin", is_kwh=True
     )
 
 
@@ -166,6 +166,73 @@ def test_signed_values_are_no_numbers():
 
 def test_numbers_for_strings_are_read():
     assert only({"value": 21.18}).register_wh == Decimal("21.18")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("21,18", "21.18"),
+        ("1234567,123", "1234567.123"),
+        (" 0,5 ", "0.5"),
+        ("1.5e3", "1500"),
+        ("-7", "-7"),
+        ("+7", "7"),
+    ],
+)
+def test_numbers_are_read_as_meters_write_them(text, expected):
+    assert only({"value": text}).register_wh == Decimal(expected)
+
+
+@pytest.mark.parametrize("text", ["1,234", "-12,345", "1,2,3", "1.234,5", "0x1F", "", " ", "n/a"])
+def test_a_number_that_could_be_two_is_none(text):
+    assert only({"value": text}) == Sample(NOW, context="Sample.Periodic", flags=("unreadable",))
+
+
+def test_both_registers_are_kept_where_both_are_told():
+    export = {"value": "90", "measurand": "Energy.Active.Export.Register"}
+    sample = only({"value": "5"}, export)
+    assert (sample.register_wh, sample.export_wh, sample.flags) == (5, 90, ())
+
+
+def test_a_sum_of_phases_is_flagged():
+    phases = [{"value": "100", "phase": phase} for phase in ("L1", "L3")]
+    assert only(*phases).flags == ("phases_summed",)
+    assert only(*phases, {"value": "290"}).flags == ()
+
+
+@pytest.mark.parametrize("context", ["Other", "Interruption.End", "Trigger", 7, "Nonsense"])
+def test_an_odd_context_loses_no_value(context):
+    assert only({"value": "5", "context": context}).register_wh == 5
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"value": "150", "measurand": "SoC", "unit": "Percent"},
+        {"value": "5", "unit": "Celcius"},
+        {"value": "5", "unit": "Hertz"},
+        {"value": "1e300"},
+        {"value": None},
+        {},
+    ],
+)
+def test_a_value_that_cannot_be_is_flagged(value):
+    sample = only(value)
+    assert (sample.register_wh, sample.soc, sample.flags) == (None, None, ("unreadable",))
+
+
+@pytest.mark.parametrize("count", [1, 1_999, 2_000, 2_001, 30_000])
+def test_of_a_long_message_the_last_moment_is_always_read(count):
+    entries = [
+        {
+            "timestamp": facts.wire_time(NOW + dt.timedelta(seconds=n)),
+            "sampledValue": [{"value": n}],
+        }
+        for n in range(count)
+    ]
+    samples = meter.read({"transactionData": entries}, "transactionData")
+    assert samples[-1].register_wh == count - 1
+    assert min(count, 1_000) <= len(samples) <= meter.MAX_MOMENTS
 
 
 def test_empty_and_unused_values_make_no_sample():

@@ -147,7 +147,8 @@ class Exchange(PythonOcpp):
 
 
 def _with_station(station_pk: int, use_case: Callable[..., T], arguments: dict[str, Any]) -> T:
-    return use_case(station=Station.objects.get(pk=station_pk), **arguments)
+    station = Station.objects.select_related("meter_profile").get(pk=station_pk)
+    return use_case(station=station, **arguments)
 
 
 def _keep_unreadable(*, station: Station, kind: Orphan.Kind, call: wire.Call, cause: str) -> None:

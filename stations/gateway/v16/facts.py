@@ -18,7 +18,7 @@ from stations.reports import MAX_CONNECTOR_ID, Boot, Status
 from stations.security_events import SecurityNotice
 
 from . import meter
-from .values import Payload, decimal, integer, moment, text
+from .values import Payload, amount, integer, moment, text
 
 MAX_TAG_LENGTH = 255
 """Longer than any tag: a tag that is too long for the schema is known to nobody, not cut to one
@@ -62,7 +62,7 @@ def status(payload: Payload, received_at: dt.datetime) -> Status:
 
 def started(payload: Payload, received_at: dt.datetime) -> Started:
     """StartTransaction (§6.45)."""
-    meter_start = decimal(payload.get("meterStart"))
+    meter_start = amount(payload.get("meterStart"))
     at = moment(payload.get("timestamp"))
     id_tag = payload.get("idTag")
     if meter_start is None:
@@ -103,7 +103,7 @@ def stopped(payload: Payload, received_at: dt.datetime) -> Stopped:
     """StopTransaction (§6.49). Never raises: what cannot be read is None."""
     return Stopped(
         transaction_id=integer(payload, "transactionId"),
-        meter_stop_wh=decimal(payload.get("meterStop")),
+        meter_stop_wh=amount(payload.get("meterStop")),
         at=moment(payload.get("timestamp")),
         received_at=received_at,
         id_tag=text(payload, "idTag", length=MAX_TAG_LENGTH),

@@ -12,7 +12,7 @@ from typing import Any
 
 from sessions_app.facts import Sample
 
-from .values import LARGEST, Payload, decimal, moment, objects, text
+from .values import LARGEST, Payload, amount, moment, objects, text
 
 ENERGY = "Energy.Active.Import.Register"
 EXPORT = "Energy.Active.Export.Register"
@@ -32,6 +32,9 @@ PLACES = ("", "Outlet", "Body", "Cable", "Inlet", "EV")
 """Where a value may be measured, the best first: the driver pays what leaves the outlet."""
 
 UNREADABLE, SIGNED, EXPORTED = "unreadable", "signed", "export_register"
+SUMMED = "phases_summed"
+MAX_MOMENTS = 2_000
+"""Of one message; of more, every n-th moment is read: the frame keeps them all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +45,19 @@ class _Value:
     phase: str
     place: str
     amount: Decimal
+    is_kwh: bool = False
 
 
 def read(payload: Payload, key: str) -> tuple[Sample, ...]:
-    """Read the meter values under `key` (meterValue or transactionData), where they have a time."""
+    """Read the meter values under `key` (meterValue or transactionData), where they have a time.
+
+    Of a message with very many of them, some stand for all, the last one among them.
+    """
+    entries = objects(payload, key)
+    step = -(-len(entries) // MAX_MOMENTS) or 1
     return tuple(
         sample
-        for entry in objects(payload, key)
+        for entry in entries[::-step][::-1]
         if (at := moment(entry.get("timestamp"))) is not None
         and (sample := _sample(at, objects(entry, "sampledValue"))) is not None
     )
@@ -68,15 +77,25 @@ def _sample(at: dt.datetime, sampled: list[dict[str, Any]]) -> Sample | None:
     """One moment of the meter; None when it says nothing that we use."""
     flags: set[str] = set()
     values = [value for item in sampled if (value := _value(item, flags)) is not None]
-    register = _total(values, ENERGY, flags)
-    if register is None:
-        register = _total(values, EXPORT, flags)
-        flags |= {EXPORTED} if register is not None else set()
+    register, export = _total(values, ENERGY, flags), _total(values, EXPORT, flags)
+    told = ENERGY
+    if register is None and export is not None:
+        register, export, told = export, None, EXPORT
+        flags.add(EXPORTED)
     power, soc = _total(values, POWER, flags), _total(values, SOC, flags)
     if (register, power, soc) == (None, None, None) and not flags:
         return None
     context = text(sampled[0], "context", length=24) if sampled else ""
-    return Sample(at, register, power, soc, context or "Sample.Periodic", tuple(sorted(flags)))
+    return Sample(
+        at,
+        register,
+        power,
+        soc,
+        context or "Sample.Periodic",
+        tuple(sorted(flags)),
+        is_kwh=any(value.is_kwh for value in values if value.measurand == told),
+        export_wh=export,
+    )
 
 
 def _value(item: dict[str, Any], flags: set[str]) -> _Value | None:
@@ -87,24 +106,26 @@ def _value(item: dict[str, Any], flags: set[str]) -> _Value | None:
     if text(item, "format") == "SignedData":
         flags.add(SIGNED)
         return None
-    amount = decimal(item.get("value"))
-    factor = FACTORS[measurand].get(text(item, "unit").casefold())
-    if amount is None or factor is None:
+    told, unit = amount(item.get("value")), text(item, "unit").strip().casefold()
+    factor = FACTORS[measurand].get(unit)
+    if told is None or factor is None:
         flags.add(UNREADABLE)
         return None
-    return _Value(measurand, text(item, "phase"), text(item, "location"), amount * factor)
+    return _Value(
+        measurand, text(item, "phase"), text(item, "location"), told * factor, unit == "kwh"
+    )
 
 
 def _total(values: Iterable[_Value], measurand: str, flags: set[str]) -> Decimal | None:
     """The total of a measurand; one that no meter can show is flagged."""
-    total = _told_total(values, measurand)
+    total = _told_total(values, measurand, flags)
     if total is not None and abs(total) >= LIMITS[measurand]:
         flags.add(UNREADABLE)
         return None
     return total
 
 
-def _told_total(values: Iterable[_Value], measurand: str) -> Decimal | None:
+def _told_total(values: Iterable[_Value], measurand: str, flags: set[str]) -> Decimal | None:
     """The total at the best place; the sum of its phases when none is told."""
     mine = [value for value in values if value.measurand == measurand]
     for place in PLACES:
@@ -115,5 +136,6 @@ def _told_total(values: Iterable[_Value], measurand: str) -> Decimal | None:
         for names in PHASES:
             phases = {value.phase: value.amount for value in here if value.phase in names}
             if phases:
+                flags |= {SUMMED} if measurand != POWER else set()
                 return sum(phases.values(), Decimal(0))
     return None

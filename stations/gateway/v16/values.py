@@ -51,6 +51,17 @@ def decimal(value: Any) -> Decimal | None:
     return number.quantize(FINEST).normalize()  # 0E-9999 is a number, and long to write out
 
 
+_COMMA = re.compile(r"\s*[+-]?\d+,\d+\s*", re.ASCII)
+_THOUSANDS = re.compile(r"\s*[+-]?\d{1,3},\d{3}\s*", re.ASCII)
+
+
+def amount(value: Any) -> Decimal | None:
+    """A number as a meter writes it, also with a decimal comma; "1,234" could be either."""
+    if isinstance(value, str) and _COMMA.fullmatch(value) and not _THOUSANDS.fullmatch(value):
+        return decimal(value.replace(",", "."))
+    return decimal(value)
+
+
 def moment(value: Any) -> dt.datetime | None:
     """An RFC 3339 time in UTC; one without a zone is taken as UTC, as many stations mean it."""
     found = _TIME.fullmatch(value.strip()) if isinstance(value, str) else None
