@@ -1,6 +1,7 @@
 """What happens at once: threads with connections of their own against one database."""
 
 import contextlib
+import datetime as dt
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -9,14 +10,16 @@ from django.db import close_old_connections, connection
 from django.utils import timezone
 
 from billing import ledger
+from billing.models import User
 from conftest import top_up
-from sessions_app.errors import SessionEnded
-from sessions_app.models import ChargingSession, IdTag
-from sessions_app.services import expire
+from sessions_app.errors import ReservationEnded, ReservationLimit, SessionEnded
+from sessions_app.models import ChargingSession, IdTag, Reservation
+from sessions_app.services import calls, expire, reserve
+from sessions_app.services.reserve import Holder
 from sessions_app.tests.promises import check_books, check_sessions
 from sessions_app.tests.stage import Stage
-from stations.errors import ConnectorBusy
-from stations.models import Connector, Station
+from stations.errors import ConnectorBusy, ConnectorReserved
+from stations.models import Command, Connector, Station
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -122,3 +125,49 @@ def test_everything_at_once_on_one_session_neither_deadlocks_nor_doubles(stage, 
         while command := stage.take_command():
             stage.answer(command)
     close_old_connections()
+
+
+def reserve_at(stage, driver):
+    try:
+        return reserve.reserve(
+            holder=Holder(driver),
+            station_id=stage.station.station_id,
+            connector_id=1,
+            expires_at=timezone.now() + dt.timedelta(minutes=10),
+            actor=driver,
+        )
+    except (ConnectorReserved, ReservationLimit) as refusal:
+        return refusal.code
+
+
+def test_many_who_reserve_one_connector_at_once_get_it_once(stages):
+    drivers = [User.objects.create_user(f"driver{number}") for number in range(8)]
+    for driver in drivers:
+        top_up(driver, 10_000)
+    got = run_at_once(*(lambda d=driver: reserve_at(stages[0], d) for driver in drivers))
+    assert got.count("connector_reserved") == 7
+    assert Reservation.objects.count() == 1
+
+
+def test_one_who_reserves_everywhere_at_once_gets_one_place(stages, alice):
+    got = run_at_once(*(lambda s=stage: reserve_at(s, alice) for stage in stages[:8]))
+    assert got.count("reservation_limit") == 7
+    assert Reservation.objects.count() == 1
+
+
+def cancel_or_find_it_ended(reservation, driver):
+    with contextlib.suppress(ReservationEnded):
+        reserve.cancel(reservation_id=reservation.pk, actor=driver)
+
+
+def test_a_reservation_that_is_cancelled_while_its_call_ends_never_deadlocks(stages, alice):
+    """Both want the station and the command: they take them in one order."""
+    for stage in stages[:10]:
+        made = reserve_at(stage, alice)
+        command = Command.objects.get(reference=made.reference)
+        run_at_once(
+            lambda made=made: cancel_or_find_it_ended(made, alice),
+            lambda command=command: calls.record_expiry(command.pk),
+        )
+        made.refresh_from_db()
+        assert not made.is_active
