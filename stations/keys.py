@@ -26,16 +26,16 @@ def digest(key: str) -> str:
     return _digest(_canonical(key.encode()))
 
 
-def find(password: bytes, digests: Collection[str]) -> str:
-    """Return which of these digests a password of HTTP Basic proves, empty when none.
+def is_one_of(password: bytes, digests: Collection[str]) -> bool:
+    """Whether a password of HTTP Basic proves one of these digests.
 
     Compares with all of them, in constant time, in each spelling that the password may be.
     """
     spellings = [_digest(_canonical(password)), _digest(password)]
     if len(password) in _RAW_BYTES:
         spellings.append(_digest(password.hex().encode()))
-    found = [known for known in digests for given in spellings if hmac.compare_digest(given, known)]
-    return found[0] if found else ""
+    matches = [hmac.compare_digest(given, known) for known in digests for given in spellings]
+    return any(matches)
 
 
 def _canonical(key: bytes) -> bytes:

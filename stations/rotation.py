@@ -1,7 +1,7 @@
 """How a station gets a new key over its socket, and when that becomes the key (design section 5).
 
-From the moment that a new key may arrive it is good beside the present one. The answer settles
-it, or a handshake that brings it; where neither comes, both stay good, also when the next
+From the moment that a new key may arrive it is good beside the present one. Only an answer settles
+which of them it is, or staff who set a key; where none comes all stay good, also when the next
 rotation begins. A key never changes an open socket.
 """
 
@@ -74,28 +74,12 @@ def settle(station: Station, command: Command) -> None:
     digest = keys.digest(key)
     pending = PendingKey.objects.filter(station=station)
     if (command.response or {}).get("status") in TAKEN:
-        _make_it_the_key(station, digest)
+        station.key_digest = digest
+        station.save(update_fields=["key_digest"])
         pending.delete()
     elif command.response is not None or _is_refused(command):
         pending.filter(digest=digest).delete()
     Command.objects.filter(pk=command.pk).update(payload=mask(command.payload))
-
-
-def prove(station: Station, digest: str) -> None:
-    """A handshake brought this key: if it was on its way, the station has taken it.
-
-    The old key and those before it stop being good; one that was sent after it may have arrived
-    too, and stays. The caller holds the lock of the station.
-    """
-    taken = PendingKey.objects.filter(station=station, digest=digest).first()
-    if taken is not None:
-        _make_it_the_key(station, digest)
-        PendingKey.objects.filter(station=station, pk__lte=taken.pk).delete()
-
-
-def _make_it_the_key(station: Station, digest: str) -> None:
-    station.key_digest = digest
-    station.save(update_fields=["key_digest"])
 
 
 def _is_refused(command: Command) -> bool:

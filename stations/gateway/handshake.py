@@ -19,7 +19,7 @@ from django.db import transaction
 
 from sessions_app.services import calls
 
-from .. import keys, presence, refusals, rotation
+from .. import keys, presence, refusals
 from ..certificates import issue
 from ..models import PendingKey, Station
 from ..refusals import Cause
@@ -78,14 +78,6 @@ class Admission:
     was_accepted: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Proof:
-    """The security profile that a handshake proved, and the digest of the key that it brought."""
-
-    profile: int
-    digest: str = ""
-
-
 def read(scope: Mapping[str, Any]) -> Handshake:
     """Read an ASGI scope. Raises Refused where no station can be meant, or nothing is in common."""
     station_id = _identity(scope["raw_path"])
@@ -109,9 +101,9 @@ def read(scope: Mapping[str, Any]) -> Handshake:
 def admit(handshake: Handshake, process_id: uuid.UUID) -> Admission:
     """Judge a handshake and make its socket the live one (P7). Raises Refused."""
     station = _find_station(handshake.station_id)
-    proof = _proof(station, handshake)
-    if proof.profile < station.security_profile:
-        cause = Cause.DOWNGRADE if proof.profile else Cause.WRONG_KEY
+    proven = _proven_profile(station, handshake)
+    if proven < station.security_profile:
+        cause = Cause.DOWNGRADE if proven else Cause.WRONG_KEY
         raise Refused(HTTPStatus.UNAUTHORIZED, station_pk=station.pk, cause=cause)
     subprotocol = next((name for name in SUBPROTOCOLS if name in handshake.offered), None)
     if subprotocol is None and not station.is_lenient:
@@ -119,11 +111,9 @@ def admit(handshake: Handshake, process_id: uuid.UUID) -> Admission:
     spoken = subprotocol or SUBPROTOCOLS[0]
     with transaction.atomic():  # only here: a refusal must cost no lock
         fence = presence.connect(station_pk=station.pk, process_id=process_id, subprotocol=spoken)
-        if proof.profile > station.security_profile:  # it rises by use, and only staff lower it
-            Station.objects.filter(pk=station.pk).update(security_profile=proof.profile)
-        if proof.digest:
-            rotation.prove(station, proof.digest)
-        if proof.profile == CERTIFIED and handshake.certificate is not None:
+        if proven > station.security_profile:  # it rises by use, and only staff lower it
+            Station.objects.filter(pk=station.pk).update(security_profile=proven)
+        if proven == CERTIFIED and handshake.certificate is not None:
             issue.note_use(station, handshake.certificate)
         refusals.forgive(station.pk)
         calls.cut_off(station_pk=station.pk, fence=fence)
@@ -221,19 +211,18 @@ def _add_pending(station_id: str) -> Station | None:
     return station
 
 
-def _proof(station: Station, handshake: Handshake) -> Proof:
+def _proven_profile(station: Station, handshake: Handshake) -> int:
     """The highest security profile whose proof this handshake brings."""
     if handshake.certificate is not None and issue.proves(station, handshake.certificate):
-        return Proof(CERTIFIED)
-    digest = _proven_key(station, handshake)
-    if not digest:
-        return Proof(0)
-    return Proof(2 if handshake.is_secure else 1, digest)
+        return CERTIFIED
+    if not _has_key(station, handshake):
+        return 0
+    return 2 if handshake.is_secure else 1
 
 
-def _proven_key(station: Station, handshake: Handshake) -> str:
-    """The digest of the good key that this handshake brings; keys on their way are good too."""
+def _has_key(station: Station, handshake: Handshake) -> bool:
+    """Whether the handshake brings a good key; those on their way are good too."""
     if not handshake.key or handshake.user.casefold() != station.identity:
-        return ""
+        return False
     pending = PendingKey.objects.filter(station=station).values_list("digest", flat=True)
-    return keys.find(handshake.key, [station.key_digest, *pending])
+    return keys.is_one_of(handshake.key, [station.key_digest, *pending])

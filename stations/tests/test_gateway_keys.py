@@ -134,12 +134,10 @@ async def test_a_refused_key_never_was_one(plug_in, olga, keyed, answer):
     assert await status_of(plug_in, key=OLD) == 101
 
 
-async def test_a_lost_answer_is_settled_by_the_handshake_that_brings_the_key(plug_in, olga, keyed):
+async def test_until_an_answer_has_come_both_keys_are_good(plug_in, olga, keyed):
     new = await rotate(plug_in, olga, keyed, None, key=OLD)
-    assert await status_of(plug_in, key=OLD) == 101
-    assert await status_of(plug_in, key=new) == 101
-    assert await status_of(plug_in, key=OLD) == 401
-    assert not await PendingKey.objects.aexists()
+    for key in (OLD, new, OLD, new):
+        assert await status_of(plug_in, key=key) == 101
 
 
 async def test_a_station_that_did_not_take_the_key_goes_on_with_the_old_one(plug_in, olga, keyed):
@@ -148,15 +146,12 @@ async def test_a_station_that_did_not_take_the_key_goes_on_with_the_old_one(plug
         assert await status_of(plug_in, key=OLD) == 101
 
 
-@pytest.mark.parametrize("taken", [0, 1, 2])
-async def test_two_lost_answers_lock_no_station_out(plug_in, olga, keyed, taken):
-    """Whichever of the keys the station holds in the end, it is let in, and the rest goes."""
+async def test_two_lost_answers_lock_no_station_out(plug_in, olga, keyed):
+    """Whichever of the keys the station holds in the end, it is let in."""
     first = await rotate(plug_in, olga, keyed, None, key=OLD)
     second = await rotate(plug_in, olga, keyed, None, key=OLD)
-    held = (OLD, first, second)[taken]
-    assert await status_of(plug_in, key=held) == 101
-    statuses = [await status_of(plug_in, key=key) for key in (OLD, first, second)]
-    assert statuses == [[101, 101, 101], [401, 101, 101], [401, 401, 101]][taken]
+    for key in (second, first, OLD):
+        assert await status_of(plug_in, key=key) == 101
 
 
 async def test_an_answer_settles_what_earlier_ones_left_open(plug_in, olga, keyed):
