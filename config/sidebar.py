@@ -26,6 +26,7 @@ GROUPS = (
             ("stations.station", "ev_station"),
             ("stations.site", "location_on"),
             ("stations.alert", "notifications"),
+            ("stations.installedprofile", "speed"),
             ("stations.command", "send"),
             ("stations.frame", "data_object"),
         ),

@@ -7,12 +7,14 @@ commands in `calls`, which locks them first.
 
 from collections.abc import Callable
 
-from stations import configuration
+from stations import charging_profiles, configuration
 from stations.models import Command
 
 HEARERS: dict[str, Callable[[Command], None]] = {
     "ChangeConfiguration": configuration.absorb,
+    "ClearChargingProfile": charging_profiles.absorb_clearing,
     "GetConfiguration": configuration.absorb,
+    "SetChargingProfile": charging_profiles.absorb_installing,
 }
 
 

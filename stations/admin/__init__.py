@@ -1,10 +1,11 @@
 """The back office of stations: what they are, what they said, what they were asked."""
 
-from . import alert, assignment, command, connector, frame, process, site, station
+from . import alert, assignment, charging_profile, command, connector, frame, process, site, station
 
 __all__ = [
     "alert",
     "assignment",
+    "charging_profile",
     "command",
     "connector",
     "frame",

@@ -1,4 +1,5 @@
 from .alert import Alert
+from .charging_profile import InstalledProfile
 from .command import Command
 from .frame import Frame
 from .station import Connector, ConnectorStatus, GatewayProcess, Site, Station
@@ -11,6 +12,7 @@ __all__ = [
     "ConnectorStatus",
     "Frame",
     "GatewayProcess",
+    "InstalledProfile",
     "Site",
     "Station",
     "TariffAssignment",
