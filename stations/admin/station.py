@@ -25,6 +25,7 @@ from ..gateway.schemas import check_request
 from ..models import Command, Connector, Frame, Station
 from ..registry import StationFacts
 from .connector import ConnectorInline
+from .station_charging import SmartChargingButtons
 from .station_forms import ConnectorForm, ResetForm, SendForm, StartForm, StationForm
 
 SAID_BY_STAFF = (
@@ -65,7 +66,7 @@ class OnlineFilter(CaseFilter):
 
 
 @admin.register(Station)
-class StationAdmin(SelfRecordedAdmin):
+class StationAdmin(SmartChargingButtons, SelfRecordedAdmin):
     form = StationForm
     list_display = (
         "station_id",
@@ -96,12 +97,16 @@ class StationAdmin(SelfRecordedAdmin):
     )
     add_fieldsets = ((None, {"fields": ("station_id", *SAID_BY_STAFF)}),)
     inlines = (ConnectorInline,)
-    actions = ("reset", "enable", "disable", "approve")
+    actions = ("reset", "enable", "disable", "approve", "set_profile", "clear_profiles")
     actions_detail = (
         "approve",
         "start",
         "unlock",
         "reset",
+        {
+            "title": _("Smart charging"),
+            "items": ["set_profile", "clear_profiles", "ask_schedule"],
+        },
         {
             "title": _("More"),
             "items": ["send", "enable", "disable", "reject", "rotate_key", "remove"],
