@@ -51,7 +51,7 @@ def test_a_schedule_is_typed_in_lines_and_sent(olgas, olga, online):
 
 
 @pytest.mark.parametrize(
-    "line", ["0", "x 16", "0 y", "0 16 z", "0 16 3 4", "-1 16", "0 NaN", "0 -1"]
+    "line", ["0", "x 16", "0 y", "0 16 z", "0 16 3 4", "-1 16", "10080 16", "0 NaN", "0 -1"]
 )
 def test_a_line_that_says_no_period_is_refused(olgas, online, line):
     answer = press(olgas, button(online, "set_profile"), **PROFILE | {"periods": line})
