@@ -35,6 +35,7 @@ GROUPS = (
             ("stations.firmwarecampaign", "system_update"),
             ("stations.firmwareimage", "memory"),
             ("stations.logrequest", "troubleshoot"),
+            ("stations.installedprofile", "speed"),
             ("stations.command", "send"),
             ("stations.frame", "data_object"),
         ),

@@ -7,7 +7,7 @@ commands in `calls`, which locks them first.
 
 from collections.abc import Callable
 
-from stations import configuration, uploads
+from stations import charging_profiles, configuration, uploads
 from stations.certificates import issue, roots
 from stations.firmware import progress
 from stations.models import Command, Station
@@ -18,6 +18,7 @@ HEARERS: dict[str, Callable[[Command], None]] = {
     "CancelReservation": reserve.hear,
     "CertificateSigned": issue.hear,
     "ChangeConfiguration": configuration.absorb,
+    "ClearChargingProfile": charging_profiles.absorb_clearing,
     "DeleteCertificate": roots.hear,
     "GetConfiguration": configuration.absorb,
     "GetDiagnostics": uploads.hear,
@@ -27,6 +28,7 @@ HEARERS: dict[str, Callable[[Command], None]] = {
     "InstallCertificate": roots.hear,
     "ReserveNow": reserve.hear,
     "SendLocalList": local_list.hear,
+    "SetChargingProfile": charging_profiles.absorb_installing,
     "SignedUpdateFirmware": progress.hear,
     "UpdateFirmware": progress.hear,
 }

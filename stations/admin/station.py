@@ -30,6 +30,7 @@ from ..registry import StationFacts
 from .command import CommandInline
 from .connector import ConnectorInline
 from .station_certificates import CERTIFICATE_BUTTONS, CertificateButtons
+from .station_charging import SmartChargingButtons
 from .station_commands import PRESETS, CommandButtons
 from .station_configuration import (
     CONFIGURATION_BUTTONS,
@@ -108,6 +109,7 @@ class StationAdmin(
     MaintenanceMixin,
     MeterButtons,
     ReservationButton,
+    SmartChargingButtons,
     SelfRecordedAdmin,
 ):
     form = StationForm
@@ -155,6 +157,8 @@ class StationAdmin(
         "disable",
         "approve",
         "list_choose",
+        "set_profile",
+        "clear_profiles",
     )
     actions_detail = (
         "approve",
@@ -164,6 +168,10 @@ class StationAdmin(
         {"title": _("Commands"), "items": list(PRESETS)},
         {"title": _("Configuration"), "items": list(CONFIGURATION_BUTTONS)},
         {"title": _("Certificates"), "items": list(CERTIFICATE_BUTTONS)},
+        {
+            "title": _("Smart charging"),
+            "items": ["set_profile", "clear_profiles", "ask_schedule"],
+        },
         {
             "title": _("More"),
             "items": [

@@ -1,5 +1,6 @@
 from .alert import Alert
 from .certificate import InstalledRoot, StationCertificate
+from .charging_profile import InstalledProfile
 from .command import Command
 from .configuration import ConfigurationReport, ConfigurationWish
 from .firmware import (
@@ -32,6 +33,7 @@ __all__ = [
     "Frame",
     "GatewayProcess",
     "IgnoredFrames",
+    "InstalledProfile",
     "InstalledRoot",
     "LogRequest",
     "MeterProfile",

@@ -12,7 +12,7 @@ from stations.gateway.v16.charge_point import ChargePoint
 from stations.gateway.v16.exchange import SUBPROTOCOL
 
 BASE = settings.BASE_DIR
-ROW = re.compile(r"^\| (\w+) \| (\w[\w ]*) \| ([←→ ]+) \| (.+) \| (.+) \|$", re.MULTILINE)
+ROW = re.compile(r"^\| (\w+) \| ([\w ]+) \| ([←→ ]+) \| (.+) \| (.+) \|$", re.MULTILINE)
 FROM, TO, BOTH = "←", "→", "← →"
 ROWS = ROW.findall((BASE / "docs/ocpp-support.md").read_text())
 SUPPORTED = {action: row for action, *row in ROWS}
