@@ -15,8 +15,19 @@ Handler = Callable[["SimulatedStation", Payload], Answer]
 VOLTS_OF_THREE_PHASES = 3 * 230
 
 
-def answer(station: "SimulatedStation", action: str, payload: Payload) -> Answer:
-    """Answer one call. Raises CallRefused, with the code that the CALLERROR gets."""
+def answer(station: "SimulatedStation", action: str, payload: Payload) -> Answer | None:
+    """Answer one call, or with None say nothing at all.
+
+    Raises CallRefused, with the code that the CALLERROR gets.
+    """
+    station.heard.append(action)
+    station.changed()
+    if action in station.quirks.mute:
+        station.report(f"{action} stays without an answer")
+        return None
+    if action in station.quirks.refused:
+        station.report(f"{action} Rejected")
+        return _status("Rejected")
     handler = HANDLERS.get(action)
     if handler is None:
         raise CallRefused("NotImplemented", f"a simulated station knows no {action}")
@@ -25,7 +36,7 @@ def answer(station: "SimulatedStation", action: str, payload: Payload) -> Answer
     except (KeyError, TypeError, ArithmeticError) as error:
         raise CallRefused("FormationViolation", f"{action}: {error!r}") from error
     station.report(f"{action} {reply.payload.get('status', 'answered')}")
-    return reply
+    return Answer(reply.payload) if action in station.quirks.ignored else reply
 
 
 def _status(status: str, then: Callable[[], None] | None = None) -> Answer:
@@ -43,7 +54,7 @@ def remote_start(station: "SimulatedStation", payload: Payload) -> Answer:
 
     def begin() -> None:
         connector.limit_w = limit_w
-        station.begin(connector, id_tag)
+        station.obey_start(connector, id_tag)
 
     return _status("Accepted", begin)
 
