@@ -35,6 +35,14 @@ def stamp(moment: dt.datetime) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    reservation_id: int
+    id_tag: str
+    expires_at: dt.datetime
+    parent_id_tag: str = ""
+
+
 class Connector:
     """Its register goes on for ever and lies in the station's memory."""
 
@@ -42,6 +50,7 @@ class Connector:
         self.connector_id = connector_id
         self.is_operative = True
         self.car: Car | None = None
+        self.reservation: Reservation | None = None
         self.limit_w: Decimal | None = None
         self.power_w = Decimal(0)
         self._setup, self._memory = setup, memory
@@ -76,6 +85,24 @@ class Connector:
             case "boot":
                 return max(self._counted_wh - self._boot_wh, 0)
         return self._counted_wh
+
+    def admits(self, id_tag: str, parent_id_tag: str = "") -> bool:
+        """Whether nobody else has reserved it (OCPP 1.6 §5.13)."""
+        held = self.reservation
+        if held is None or held.id_tag == id_tag:
+            return True
+        return bool(parent_id_tag) and held.parent_id_tag == parent_id_tag
+
+    def start_of(self, transaction: Transaction) -> Payload:
+        """Return the StartTransaction.req, and use up the reservation."""
+        held, self.reservation = self.reservation, None
+        return {
+            "connectorId": self.connector_id,
+            "idTag": transaction.id_tag,
+            "meterStart": transaction.meter_start_wh,
+            "timestamp": transaction.started_at,
+            **({"reservationId": held.reservation_id} if held else {}),
+        }
 
     @property
     def is_full(self) -> bool:

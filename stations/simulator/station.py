@@ -214,12 +214,17 @@ class SimulatedStation:
 
         Offline it trusts every card (AllowOfflineTxForUnknownId).
         """
+        before, parent = connector.status, ""
         self.set_status(connector, "Preparing")
         if self.wire is not None:
             reply = await self.wire.call("Authorize", {"idTag": id_tag})
             if reply["idTagInfo"]["status"] != "Accepted":
-                self.set_status(connector, "Available")
+                self.set_status(connector, before)
                 raise ScenarioFailed(f"the tag {id_tag} is {reply['idTagInfo']['status']}")
+            parent = reply["idTagInfo"].get("parentIdTag", "")
+        if not connector.admits(id_tag, parent):
+            self.set_status(connector, before)
+            raise ScenarioFailed(f"connector {connector.connector_id} is reserved for another tag")
         self.begin(connector, id_tag)
 
     def obey_start(self, connector: Connector, id_tag: str) -> None:
@@ -240,16 +245,7 @@ class SimulatedStation:
         if connector.status != "Preparing":
             self.set_status(connector, "Preparing")
         transaction = connector.begin(id_tag)
-        self.owe(
-            "StartTransaction",
-            {
-                "connectorId": connector.connector_id,
-                "idTag": id_tag,
-                "meterStart": transaction.meter_start_wh,
-                "timestamp": transaction.started_at,
-            },
-            transaction,
-        )
+        self.owe("StartTransaction", connector.start_of(transaction), transaction)
         self.set_status(connector, "Charging")
         self.sample(connector, "Transaction.Begin")
         self._tasks.create_task(self._charge(connector, transaction))
