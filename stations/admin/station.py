@@ -172,15 +172,14 @@ class StationAdmin(
             "title": _("Smart charging"),
             "items": ["set_profile", "clear_profiles", "ask_schedule"],
         },
+        {"title": _("Meter"), "items": ["set_meter", "confirm_meter", "forget_meter"]},
+        LIST_MENU,
         {
             "title": _("More"),
             "items": [
                 "reserve",
                 "ask_diagnostics",
                 "ask_log",
-                "set_meter",
-                "confirm_meter",
-                "forget_meter",
                 "enable",
                 "disable",
                 "reject",
@@ -189,7 +188,6 @@ class StationAdmin(
                 "remove",
             ],
         },
-        LIST_MENU,
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Station]:

@@ -6,7 +6,7 @@ from .wire import Payload
 
 _READ_ONLY = {
     "GetConfigurationMaxKeys": "100",
-    "SupportedFeatureProfiles": "Core,RemoteTrigger,SmartCharging",
+    "SupportedFeatureProfiles": "Core,RemoteTrigger,Reservation,SmartCharging",
     "ChargeProfileMaxStackLevel": "1",
     "ChargingScheduleAllowedChargingRateUnit": "Current,Power",
     "ChargingScheduleMaxPeriods": "1",

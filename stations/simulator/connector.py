@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from .car import Car
 from .memory import Memory, Transaction
+from .quirks import PLAIN_METER, Meter
 from .wire import Payload
 
 
@@ -23,6 +24,7 @@ class Setup:
     car_needs_wh: Decimal = Decimal(60_000)
     parking_s: float = 0
     clock_offset: dt.timedelta = dt.timedelta(0)
+    meter: Meter = PLAIN_METER
 
     def now(self) -> dt.datetime:
         """The time by the station's clock, which may be wrong."""
@@ -33,6 +35,14 @@ def stamp(moment: dt.datetime) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    reservation_id: int
+    id_tag: str
+    expires_at: dt.datetime
+    parent_id_tag: str = ""
+
+
 class Connector:
     """Its register goes on for ever and lies in the station's memory."""
 
@@ -40,10 +50,16 @@ class Connector:
         self.connector_id = connector_id
         self.is_operative = True
         self.car: Car | None = None
+        self.reservation: Reservation | None = None
         self.limit_w: Decimal | None = None
         self.power_w = Decimal(0)
         self._setup, self._memory = setup, memory
         self._metered_at = setup.now()
+        self._boot_wh = self._counted_wh
+        running = self.transaction
+        self._charge_wh = running.origin_wh if running else self._counted_wh
+        self._samples = 0
+        self._previous: Payload | None = None
         # After a power failure a station first reports what it was before.
         self.status = "Charging" if self.transaction else "Available"
 
@@ -56,8 +72,37 @@ class Connector:
         return self.is_operative and self.transaction is None
 
     @property
-    def register_wh(self) -> int:
+    def _counted_wh(self) -> int:
+        """What its meter has counted in its life."""
         return int(self._memory.register_wh(self.connector_id))
+
+    @property
+    def register_wh(self) -> int:
+        """What its meter says, which may have begun at 0 with this boot or this charge."""
+        match self._setup.meter.starts_at:
+            case "transaction":
+                return self._counted_wh - self._charge_wh
+            case "boot":
+                return max(self._counted_wh - self._boot_wh, 0)
+        return self._counted_wh
+
+    def admits(self, id_tag: str, parent_id_tag: str = "") -> bool:
+        """Whether nobody else has reserved it (OCPP 1.6 §5.13)."""
+        held = self.reservation
+        if held is None or held.id_tag == id_tag:
+            return True
+        return bool(parent_id_tag) and held.parent_id_tag == parent_id_tag
+
+    def start_of(self, transaction: Transaction) -> Payload:
+        """Return the StartTransaction.req, and use up the reservation."""
+        held, self.reservation = self.reservation, None
+        return {
+            "connectorId": self.connector_id,
+            "idTag": transaction.id_tag,
+            "meterStart": transaction.meter_start_wh,
+            "timestamp": transaction.started_at,
+            **({"reservationId": held.reservation_id} if held else {}),
+        }
 
     @property
     def is_full(self) -> bool:
@@ -75,6 +120,7 @@ class Connector:
         """Plug in a car and start to count."""
         self.car = Car(needs_wh=self._setup.car_needs_wh)
         self._metered_at = self._setup.now()
+        self._charge_wh, self._samples, self._previous = self._counted_wh, 0, None
         self._memory.last_number += 1
         transaction = Transaction(
             number=self._memory.last_number,
@@ -83,6 +129,7 @@ class Connector:
             started_at=stamp(self._metered_at),
             seen_at=stamp(self._metered_at),
             meter_start_wh=self.register_wh,
+            origin_wh=self._charge_wh,
         )
         self._memory.transactions[transaction.number] = transaction
         return transaction
@@ -108,17 +155,23 @@ class Connector:
             transaction.meter_stop_wh = self.register_wh
         self.car, self.limit_w, self.power_w = None, None, Decimal(0)
 
-    def sampled(self, context: str) -> Payload:
-        """Return one MeterValue (OCPP 1.6 §7.32) of this moment."""
-        transaction = self.transaction
-        values = [
-            _value(context, "Energy.Active.Import.Register", "Wh", str(self.register_wh)),
-            _value(context, "Power.Active.Import", "W", f"{self.power_w:.0f}"),
-        ]
+    def sampled(self, context: str) -> list[Payload]:
+        """Return the MeterValues (OCPP 1.6 §7.32) of this moment, as its meter tells them."""
+        transaction, meter = self.transaction, self._setup.meter
+        self._samples += 1
+        register_wh = self.register_wh * (1000 if self._samples == meter.jumps_at else 1)
+        power = _value("Power.Active.Import", "W", f"{self.power_w:.0f}")
+        values = [*told(meter, register_wh), power]
         if self.car is not None:
-            values.append(_value(context, "SoC", "Percent", f"{self.car.soc:.0f}"))
+            values.append(_value("SoC", "Percent", f"{self.car.soc:.0f}"))
+        if meter.has_celcius:
+            values.append(_value("Temperature", "Celcius", "31"))
+        for value in values:
+            value["context"] = meter.context or context
         seen_at = transaction.seen_at if transaction else stamp(self._setup.now())
-        return {"timestamp": seen_at, "sampledValue": values}
+        now = {"timestamp": seen_at, "sampledValue": [] if meter.is_empty else values}
+        previous, self._previous = self._previous, now
+        return [now, previous] if meter.repeats_previous and previous else [now]
 
     def _offered_w(self) -> Decimal:
         own_w = self._setup.power_w
@@ -126,5 +179,19 @@ class Connector:
         return offered_w * self._setup.speed
 
 
-def _value(context: str, measurand: str, unit: str, value: str) -> Payload:
-    return {"value": value, "context": context, "measurand": measurand, "unit": unit}
+def told(meter: Meter, register_wh: int) -> list[Payload]:
+    """Return the register as this meter tells it: one value, or one for each phase."""
+    number = Decimal(register_wh) / (len(meter.phases) or 1) / (1000 if meter.in_kwh else 1)
+    text = f"{meter.sign}{number:.{meter.places}f}".replace(".", meter.decimal_sign)
+    value = _value(meter.measurand, meter.unit, float(text) if meter.as_number else text)
+    return [value | {"phase": phase} for phase in meter.phases] or [value]
+
+
+def meter_stop(meter: Meter, register_wh: int) -> int:
+    """Return what this meter says at the end of a charge."""
+    return {"register": register_wh, "zero": 0, "kwh": register_wh // 1000}[meter.stop]
+
+
+def _value(measurand: str, unit: str, value: str | float) -> Payload:
+    labels = {"measurand": measurand, "unit": unit}
+    return {"value": value, **{name: label for name, label in labels.items() if label}}

@@ -45,6 +45,9 @@ async def _speak(station: "SimulatedStation", wire: Wire) -> None:
     # Only a reboot boots: after a mere loss of the network a station goes on where it was.
     if not station.is_accepted:
         await _boot(station, wire)
+    missed, station.missed_states = station.missed_states, []
+    for state in missed:
+        await _say(station, wire, Message("StatusNotification", state))
     for connector_id in (0, *station.connectors):
         await _say(station, wire, Message("StatusNotification", station.status_of(connector_id)))
     station.end_interrupted()
@@ -78,6 +81,8 @@ async def _deliver(station: "SimulatedStation", wire: Wire) -> None:
         await station.until(lambda: queue)
         message = queue[0]
         reply = await _say(station, wire, message)
+        if message.action in station.quirks.repeated:
+            await _say(station, wire, message)
         queue.remove(message)
         if reply is not None and message.number:
             station.learn(message, reply)
@@ -117,6 +122,11 @@ def _addressed(station: "SimulatedStation", message: Message) -> Payload:
     """Fill in the transaction id, which an offline start learns late, and a refused one never."""
     if not message.number or message.action == "StartTransaction":
         return message.payload
+    says = station.setup.meter.transaction_id if message.action == "MeterValues" else "own"
+    if says == "none":
+        return message.payload
+    if says == "zero":
+        return {**message.payload, "transactionId": 0}
     transaction_id = station.memory.transactions[message.number].transaction_id
     return {
         **message.payload,

@@ -13,6 +13,7 @@ class Transaction:
     """A charge as the station counts it; `transaction_id` is None until the server gave one.
 
     `verdict` is what the server thinks of its tag. `seen_at` is when it was last metered.
+    `origin_wh` is what the meter had counted in its life when the charge began.
     """
 
     number: int
@@ -24,6 +25,7 @@ class Transaction:
     meter_stop_wh: int | None = None
     transaction_id: int | None = None
     verdict: str = ""
+    origin_wh: int = 0
 
 
 @dataclass(slots=True)

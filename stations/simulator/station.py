@@ -11,9 +11,10 @@ from contextlib import asynccontextmanager
 
 from . import answers, conversation
 from .configuration import Configuration
-from .connector import Connector, Setup, stamp
+from .connector import Connector, Setup, meter_stop, stamp
 from .errors import Disconnected, HandshakeRefused, ScenarioFailed, Unreachable
 from .memory import Memory, Message, Transaction
+from .quirks import Quirks
 from .wire import Payload, Wire, dial
 
 RECONNECT_AFTER_S = (0.5, 1, 2, 5, 10)
@@ -40,6 +41,10 @@ class SimulatedStation:
         self.delivered: list[Transaction] = []
         self.refusals: list[str] = []
         self.lost_reply: Payload | None = None
+        self.quirks = Quirks()
+        self.has_cable = True
+        self.heard: list[str] = []
+        self.missed_states: list[Payload] = []
         self._action_to_lose = ""
         self._network = asyncio.Event()
         self._network.set()
@@ -180,7 +185,9 @@ class SimulatedStation:
         """Queue a message that is of no use later: it is forgotten with the connection."""
         if self.wire is not None:
             self.memory.queue.append(Message(action, payload))
-            self.changed()
+        elif self.quirks.keeps_states and action == "StatusNotification":
+            self.missed_states.append(payload)
+        self.changed()
 
     def announce_status(self, connector_id: int) -> None:
         self.announce("StatusNotification", self.status_of(connector_id))
@@ -207,29 +214,38 @@ class SimulatedStation:
 
         Offline it trusts every card (AllowOfflineTxForUnknownId).
         """
+        before, parent = connector.status, ""
         self.set_status(connector, "Preparing")
         if self.wire is not None:
             reply = await self.wire.call("Authorize", {"idTag": id_tag})
             if reply["idTagInfo"]["status"] != "Accepted":
-                self.set_status(connector, "Available")
+                self.set_status(connector, before)
                 raise ScenarioFailed(f"the tag {id_tag} is {reply['idTagInfo']['status']}")
+            parent = reply["idTagInfo"].get("parentIdTag", "")
+        if not connector.admits(id_tag, parent):
+            self.set_status(connector, before)
+            raise ScenarioFailed(f"connector {connector.connector_id} is reserved for another tag")
         self.begin(connector, id_tag)
+
+    def obey_start(self, connector: Connector, id_tag: str) -> None:
+        """Start from afar, or wait for a cable as long as ConnectionTimeOut (OCPP 1.6 §5.11)."""
+        if self.has_cable:
+            self.begin(connector, id_tag)
+            return
+        self.set_status(connector, "Preparing")
+        self._tasks.create_task(self._give_up_waiting(connector))
+
+    async def _give_up_waiting(self, connector: Connector) -> None:
+        await asyncio.sleep(self.configuration.number("ConnectionTimeOut"))
+        if connector.status == "Preparing":
+            self.set_status(connector, "Available")
 
     def begin(self, connector: Connector, id_tag: str) -> None:
         """Start a transaction; the car is plugged in."""
         if connector.status != "Preparing":
             self.set_status(connector, "Preparing")
         transaction = connector.begin(id_tag)
-        self.owe(
-            "StartTransaction",
-            {
-                "connectorId": connector.connector_id,
-                "idTag": id_tag,
-                "meterStart": transaction.meter_start_wh,
-                "timestamp": transaction.started_at,
-            },
-            transaction,
-        )
+        self.owe("StartTransaction", connector.start_of(transaction), transaction)
         self.set_status(connector, "Charging")
         self.sample(connector, "Transaction.Begin")
         self._tasks.create_task(self._charge(connector, transaction))
@@ -245,7 +261,7 @@ class SimulatedStation:
             "StopTransaction",
             {
                 "idTag": transaction.id_tag,
-                "meterStop": transaction.meter_stop_wh,
+                "meterStop": meter_stop(self.setup.meter, connector.register_wh),
                 "timestamp": transaction.seen_at,
                 "reason": reason,
             },
@@ -272,12 +288,13 @@ class SimulatedStation:
         """Queue a MeterValues of this moment."""
         payload = {
             "connectorId": connector.connector_id,
-            "meterValue": [connector.sampled(context)],
+            "meterValue": connector.sampled(context),
         }
         if connector.transaction is None:
             self.announce("MeterValues", payload)
         else:
-            self.owe("MeterValues", payload, connector.transaction)
+            for _ in range(self.setup.meter.copies):
+                self.owe("MeterValues", payload, connector.transaction)
 
     async def _charge(self, connector: Connector, transaction: Transaction) -> None:
         """Let energy flow and report it, until the transaction ends or the car is full."""

@@ -81,7 +81,7 @@ class Wire:
         socket: ClientConnection,
         *,
         message_ids: Iterator[int],
-        answer: Callable[[str, Payload], Answer],
+        answer: Callable[[str, Payload], Answer | None],
         lose_reply: Callable[[str, Payload], bool],
     ) -> None:
         """`lose_reply` says of each result whether the connection breaks instead of its arrival."""
@@ -148,6 +148,8 @@ class Wire:
             answer = self._answer(action, payload)
         except CallRefused as refusal:
             await self._send([CALLERROR, message_id, refusal.code, str(refusal), {}])
+            return
+        if answer is None:
             return
         await self._send([CALLRESULT, message_id, answer.payload])
         if answer.then:

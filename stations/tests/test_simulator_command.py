@@ -3,9 +3,12 @@
 from decimal import Decimal
 
 import pytest
+from django.conf import settings
 from django.core.management import CommandError, call_command
 
 from stations.management.commands.simulate import Command, station_ids
+from stations.simulator.quirks import METERS
+from stations.simulator.scenarios import SCENARIOS, help_of
 
 OPTIONS = {"station_id": "SIM-1", "count": 1, "memory": None}
 
@@ -36,10 +39,23 @@ def test_arguments_that_make_no_sense_are_refused_by_name(argument):
         call_command("simulate", argument)
 
 
-def test_help_lists_every_scenario(capsys):
+def test_help_lists_every_scenario_and_meter(capsys):
     parser = Command().create_parser("manage.py", "simulate")
     parser.print_help()
     said = capsys.readouterr().out
-    for name in ("plain", "stay", "local-start", "reply-lost", "power-failure"):
+    assert "\nscenarios: stations that do not obey:\n  unplugged-cable " in said
+    for name in ("plain", "stay", "local-start", "reply-lost", "power-failure", "meter-stop-zero"):
         assert f"\n  {name} " in said
     assert parser.parse_args([]).speed == Decimal(1)
+
+
+def test_the_document_lists_every_scenario_and_meter_with_its_help():
+    rows = [f"| `{name}` | {help_of(scenario)} |" for name, scenario in SCENARIOS.items()]
+    rows += [f"| `{name}` | {meter.help} |" for name, meter in METERS.items()]
+    lines = (settings.BASE_DIR / "docs/simulator.md").read_text().splitlines()
+    assert [line for line in lines if line.startswith("| `")] == rows
+
+
+def test_a_meter_that_nobody_knows_is_refused():
+    with pytest.raises(CommandError, match="--meter"):
+        call_command("simulate", "--meter=sundial")

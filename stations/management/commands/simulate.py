@@ -12,12 +12,20 @@ from django.core.management.base import BaseCommand, CommandError
 from stations.simulator.connector import Setup
 from stations.simulator.fleet import Outcome, play
 from stations.simulator.memory import Memory
-from stations.simulator.scenarios import SCENARIOS
+from stations.simulator.quirks import METERS
+from stations.simulator.scenarios import SCENARIOS, THEMES, help_of
 from stations.simulator.station import SimulatedStation
 
 SUMMARY_EVERY_S = 5
-EPILOG = "scenarios:\n" + "\n".join(
-    f"  {name:15}{(scenario.__doc__ or '').splitlines()[0]}" for name, scenario in SCENARIOS.items()
+EPILOG = "\n\n".join(
+    f"{theme}:\n" + "\n".join(f"  {name:26}{text}" for name, text in rows.items())
+    for theme, rows in {
+        **{
+            f"scenarios: {theme}": {name: help_of(story) for name, story in stories.items()}
+            for theme, stories in THEMES.items()
+        },
+        "meters": {name: meter.help for name, meter in METERS.items()},
+    }.items()
 )
 
 
@@ -47,6 +55,7 @@ class Command(BaseCommand):
         where.add_argument("--connectors", type=natural, default=1, help="how many each has")
         what = parser.add_argument_group("what happens")
         what.add_argument("--scenario", choices=SCENARIOS, default="plain")
+        what.add_argument("--meter", choices=METERS, default="plain", help="how it tells energy")
         what.add_argument("--tag", default="", help="the card of a start at the station")
         what.add_argument("--timeout", type=positive, help="give up after so many seconds")
         what.add_argument("--memory", type=Path, help="keep register and queue in this file")
@@ -86,6 +95,7 @@ class Command(BaseCommand):
             interval_s=Decimal(options["interval"]),
             car_needs_wh=Decimal(options["energy_kwh"]) * 1000,
             parking_s=options["parking"],
+            meter=METERS[options["meter"]],
         )
         memory = Memory.load(options["memory"]) if options["memory"] else Memory()
         return SimulatedStation(setup, memory=memory, report=self._reporter(station_id, options))

@@ -1,0 +1,59 @@
+"""How a simulated station answers the calls of the central system, one module a profile."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from ..errors import CallRefused
+from ..wire import Answer, Payload
+from . import core, remote_trigger, reservation, smart_charging
+from .reply import status
+
+if TYPE_CHECKING:
+    from ..station import SimulatedStation
+
+Handler = Callable[["SimulatedStation", Payload], Answer]
+
+
+def answer(station: "SimulatedStation", action: str, payload: Payload) -> Answer | None:
+    """Answer one call, or with None say nothing at all.
+
+    Raises CallRefused, with the code that the CALLERROR gets.
+    """
+    station.heard.append(action)
+    station.changed()
+    if action in station.quirks.mute:
+        station.report(f"{action} stays without an answer")
+        return None
+    if action in station.quirks.refused:
+        station.report(f"{action} Rejected")
+        return status("Rejected")
+    handler = HANDLERS.get(action)
+    if handler is None:
+        raise CallRefused("NotImplemented", f"a simulated station knows no {action}")
+    try:
+        reply = handler(station, payload)
+    except (KeyError, TypeError, ArithmeticError) as error:
+        raise CallRefused("FormationViolation", f"{action}: {error!r}") from error
+    station.report(f"{action} {reply.payload.get('status', 'answered')}")
+    return Answer(reply.payload) if action in station.quirks.ignored else reply
+
+
+HANDLERS: dict[str, Handler] = {
+    "CancelReservation": reservation.cancel,
+    "ChangeAvailability": core.change_availability,
+    "ChangeConfiguration": core.change_configuration,
+    "ClearCache": lambda station, payload: status("Accepted"),
+    "ClearChargingProfile": smart_charging.clear_charging_profile,
+    "DataTransfer": lambda station, payload: status("UnknownVendorId"),
+    "GetCompositeSchedule": lambda station, payload: status("Rejected"),
+    "GetConfiguration": core.get_configuration,
+    "GetLocalListVersion": lambda station, payload: Answer({"listVersion": -1}),
+    "RemoteStartTransaction": core.remote_start,
+    "RemoteStopTransaction": core.remote_stop,
+    "ReserveNow": reservation.reserve,
+    "Reset": core.reset,
+    "SendLocalList": lambda station, payload: status("NotSupported"),
+    "SetChargingProfile": smart_charging.set_charging_profile,
+    "TriggerMessage": remote_trigger.trigger,
+    "UnlockConnector": core.unlock,
+}
