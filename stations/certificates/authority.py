@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -37,6 +38,14 @@ class Authority:
     @property
     def pem(self) -> str:
         return pem_of(self.certificate)
+
+    def has_signed(self, certificate: x509.Certificate) -> bool:
+        """Whether this root's key signed a certificate, whatever name it bears."""
+        try:
+            certificate.verify_directly_issued_by(self.certificate)
+        except (ValueError, TypeError, InvalidSignature):
+            return False
+        return True
 
     def issue(self, request: x509.CertificateSigningRequest, *, subject: x509.Name) -> str:
         """Sign the key of a request for this subject; return the certificate as PEM (RFC 5280)."""

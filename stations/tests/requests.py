@@ -25,14 +25,14 @@ def request_of(*common_names, key=None):
     return builder.sign(key or new_key(), hashes.SHA256()).public_bytes(PEM).decode()
 
 
-def self_signed(common_name, *, days=(-1, 30)):
+def self_signed(common_name, *, days=(-1, 30), issuer=None):
     """A certificate that nobody but its owner has signed, good from and to these days from now."""
     key, now = new_key(), dt.datetime.now(dt.UTC)
     since, until = (now + dt.timedelta(days=day) for day in days)
     return (
         x509.CertificateBuilder()
         .subject_name(name_of(common_name))
-        .issuer_name(name_of(common_name))
+        .issuer_name(issuer or name_of(common_name))
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(since)
@@ -41,6 +41,10 @@ def self_signed(common_name, *, days=(-1, 30)):
     )
 
 
+def pem_of(certificate):
+    return certificate.public_bytes(PEM).decode()
+
+
 def header_of(certificate):
     """X-Client-Cert as the proxy writes it: percent-encoded PEM."""
-    return urllib.parse.quote(certificate.public_bytes(PEM).decode())
+    return urllib.parse.quote(pem_of(certificate))

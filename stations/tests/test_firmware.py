@@ -29,7 +29,6 @@ from stations.models import (
     Station,
 )
 from stations.tests.cast import run_at_once
-from stations.tests.certificates import a_certificate
 from stations.tests.maintenance import (
     BYTES,
     PUBLIC,
@@ -42,11 +41,12 @@ from stations.tests.maintenance import (
     tell,
     update_of,
 )
+from stations.tests.requests import pem_of, self_signed
 
 pytestmark = pytest.mark.django_db
 HOUR = dt.timedelta(hours=1)
 PLAIN = ("Downloading", "DownloadFailed", "Downloaded", "Idle", "InstallationFailed", "Installing")
-SEAL = ("c2lnbmF0dXJl", a_certificate())
+SEAL = ("c2lnbmF0dXJl", pem_of(self_signed("Acme firmware")))
 
 
 @pytest.fixture(autouse=True)
