@@ -28,7 +28,7 @@ def named_in(cell):
     return re.findall(r"`([^`]+)`", cell)
 
 
-def tests_of(path):
+def names_in(path):
     tree = ast.parse((BASE / path).read_text())
     return {node.name for node in ast.walk(tree) if hasattr(node, "name")}
 
@@ -62,7 +62,7 @@ def test_the_test_exists(action):
     assert named
     for name in named:
         path, _, test = name.partition("::")
-        assert test in tests_of(path), name
+        assert test in names_in(path), name
 
 
 @pytest.mark.parametrize("action", SUPPORTED)
