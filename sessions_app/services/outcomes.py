@@ -42,6 +42,6 @@ def hear(command: Command) -> None:
 
 
 def lock_first(command: Command) -> None:
-    """Lock what the hearer changes, where its use cases lock that before their commands."""
-    if command.reference.startswith("reservation:"):
+    """Lock the station before its command where a hearer will act: use cases do so, too."""
+    if command.action in HEARERS:
         Station.objects.select_for_update(no_key=True).get(pk=command.station_id)
