@@ -142,7 +142,7 @@ class TooManyFiles(Conflict):
 
 
 class UploadNotFound(NotFound):
-    code = "not_found"
+    code = "upload_not_found"
     detail_default = "There is no such address, or its time is over."
 
 

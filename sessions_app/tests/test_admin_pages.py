@@ -42,16 +42,21 @@ from sessions_app.models import (
 from sessions_app.services import guest
 from sessions_app.tags import add_tag
 from stations import wishes
+from stations.certificates import roots
 from stations.models import (
     Command,
     Connector,
     ConnectorStatus,
     Frame,
     IgnoredFrames,
+    InstalledProfile,
+    InstalledRoot,
     MeterProfile,
     PendingKey,
+    SecurityEvent,
     Site,
     Station,
+    StationCertificate,
 )
 from stations.tests.maintenance import leave_traces
 
@@ -103,6 +108,7 @@ def world(stage, alice, olga):
     reserve(station, alice)
     make_payments(alice, olga)
     leave_traces(station, olga)
+    make_securities(station)
     ReconcileRun.objects.create(day=dt.date(2026, 11, 24), time_zone="Asia/Bishkek")
     return session
 
@@ -116,6 +122,30 @@ def reserve(station, driver):
         has_own_tag=True,
         requested_by=driver,
         expires_at=timezone.now() + dt.timedelta(minutes=5),
+    )
+
+
+def make_securities(station):
+    """A certificate, a root and an event of a station, and a charging profile that it holds."""
+    now = timezone.now()
+    StationCertificate.objects.create(
+        station=station,
+        serial="1",
+        fingerprint="1",
+        request_digest="1",
+        pem="-----BEGIN CERTIFICATE-----",
+        not_before=now,
+        not_after=now,
+    )
+    InstalledRoot.objects.create(station=station, kind=roots.KINDS[0], hash_algorithm="MD5")
+    SecurityEvent.objects.create(station=station, type="FirmwareUpdated")
+    InstalledProfile.objects.create(
+        station=station,
+        connector_id=0,
+        profile_id=1,
+        purpose="TxDefaultProfile",
+        stack_level=0,
+        profile={},
     )
 
 

@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
-from unfold.contrib.filters.admin import AutocompleteSelectFilter
+from unfold.contrib.filters.admin import AutocompleteSelectFilter, FieldTextFilter
 
 from billing.admin.base import DiaryAdmin
 from billing.admin.display import json_text
@@ -23,7 +23,7 @@ class InstalledProfileAdmin(DiaryAdmin):
         "cause",
         "changed_at",
     )
-    list_filter = (("station", AutocompleteSelectFilter), "state", "purpose")
+    list_filter = (("station", AutocompleteSelectFilter), "state", ("purpose", FieldTextFilter))
     list_select_related = ("station",)
     search_fields = ("station__station_id", "purpose", "cause")
     fields = readonly_fields = (

@@ -17,7 +17,7 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.enums import ActionVariant
 
 from billing.admin.base import SelfRecordedAdmin
-from billing.admin.display import EMPTY, energy, link, list_link, table
+from billing.admin.display import EMPTY, energy, link, list_link
 from billing.admin.filters import CaseFilter, Cases
 from billing.admin.reasoned import Act, Done, actor_of, reasoned
 from sessions_app.models import ChargingSession, SessionStatus
@@ -264,15 +264,6 @@ class StationAdmin(
         total = lost.aggregate(wh=Sum("energy_wh"))["wh"]
         query = f"station__id__exact={station.pk}&stop_reason={WRITTEN_OFF}"
         return list_link(ChargingSession, query, energy(total)) if total else EMPTY
-
-    @admin.display(description=_("configuration"))
-    def settings_table(self, station: Station) -> SafeString | str:
-        rows = [
-            (key, *(entry.get(part, "") for part in ("value", "wanted", "refused")))
-            for key, entry in sorted(station.configuration.items())
-        ]
-        headers = (_("key"), _("value"), _("wanted"), _("refused"))
-        return table(headers, rows) if rows else EMPTY
 
     @reasoned(
         label=_("Start a charge"),

@@ -15,6 +15,7 @@ from .. import commands, registry
 from ..models import Command, InstalledRoot, Station
 
 LIST, INSTALL, REMOVE = "GetInstalledCertificateIds", "InstallCertificate", "DeleteCertificate"
+REFERENCE = "root"
 KINDS = ("CentralSystemRootCertificate", "ManufacturerRootCertificate")
 MAX_LENGTH = 5500
 """InstallCertificate.req, certificate."""
@@ -63,7 +64,12 @@ def install(*, station: Station, kind: str, pem: str, by: User, reason: str) -> 
         raise Invalid(fields={"certificate": [f"OCPP takes {MAX_LENGTH} characters at most."]})
     payload = {"certificateType": kind, "certificate": pem}
     return registry.ask_station(
-        station=station, action=INSTALL, payload=payload, by=by, reason=reason
+        station=station,
+        action=INSTALL,
+        payload=payload,
+        by=by,
+        reason=reason,
+        reference=REFERENCE,
     )
 
 
@@ -92,8 +98,8 @@ def hear(command: Command) -> None:
         _keep_list(command, answer)
     elif command.action == REMOVE and answer.get("status") in ("Accepted", "NotFound"):
         _forget(command)
-    elif command.action == INSTALL and answer.get("status") == "Accepted":
-        _ask_again(command)
+    elif command.reference == REFERENCE and answer.get("status") == "Accepted":
+        _ask_again(command)  # what staff sent by hand is theirs to look after
 
 
 def _keep_list(command: Command, answer: Mapping[str, Any]) -> None:

@@ -107,7 +107,7 @@ def test_numbers_go_out_as_they_are():
 
 
 def test_every_schema_of_the_version_compiles():
-    names = schemas._actions("ocpp1.6")
+    names = schemas.actions("ocpp1.6")
     assert len(names) == 39
     for name in names:
         schemas.request_breach("ocpp1.6", name, {})

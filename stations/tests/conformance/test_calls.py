@@ -324,7 +324,7 @@ BAD_ANSWERS = [
     ("Reset", {"type": "Hard"}, {"status": "Accepted", "when": "now"}),
     ("UnlockConnector", {"connectorId": 1}, said("Accepted")),
     ("GetLocalListVersion", {}, {"listVersion": "1"}),
-    ("GetConfiguration", {}, {"configurationKey": [{"key": "a"}]}),
+    ("GetConfiguration", {}, {"configurationKey": "all"}),
     ("ReserveNow", RESERVATION, said("Reserved")),
     ("GetLog", {"logType": "SecurityLog", "requestId": 1, "log": LOG}, {"filename": "a"}),
 ]
