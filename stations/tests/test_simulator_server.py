@@ -1,5 +1,6 @@
 """Each scenario of the simulator, as a command, against a real server: the bill must be right."""
 
+import asyncio
 import itertools
 import subprocess
 import sys
@@ -10,6 +11,11 @@ import httpx
 import pytest
 
 from config.tests.server import ROOT, ServerProcess
+from stations.simulator.connector import Setup
+from stations.simulator.fleet import play
+from stations.simulator.quirks import METERS, PLAIN_METER
+from stations.simulator.scenarios import SCENARIOS
+from stations.simulator.station import SimulatedStation
 
 pytestmark = pytest.mark.e2e
 
@@ -198,3 +204,59 @@ def test_a_fleet_starts_side_by_side(house):
         path = f"/ocpp/sessions?station_id=F-{number}"
         (session,) = house.get(house.staff, path)["results"]
         assert (session["energy_kwh"], session["cost"]) == ("1.000", "0.00")
+
+
+BY_CARD = (
+    "cached-tag",
+    "reconnect",
+    "offline",
+    "clock-1970",
+    "double-stop",
+    "no-transaction-id",
+    "wh-labelled-kwh",
+    "kwh-labelled-wh",
+    "phases",
+    "meter-stop-zero",
+    "meter-stop-kwh",
+    "per-transaction-register",
+    "empty-sampled-value",
+    "disorder",
+    "jump",
+)
+
+
+async def play_side_by_side(houses):
+    return await asyncio.gather(*(play_by_card(house, name) for name, house in houses.items()))
+
+
+async def play_by_card(house, name):
+    """Play a scenario, or an ordinary charge with an odd meter."""
+    setup = Setup(
+        url=f"ws://127.0.0.1:{house.server.port}",
+        station_id=house.station_id,
+        key=KEY,
+        speed=Decimal(60),
+        interval_s=Decimal("0.2"),
+        car_needs_wh=Decimal(2000),
+        meter=METERS.get(name, PLAIN_METER),
+    )
+    scenario = SCENARIOS.get(name, SCENARIOS["local-start"])
+    station = SimulatedStation(setup)
+    (outcome,) = await play([station], scenario, id_tag=house.card, timeout_s=60)
+    return outcome
+
+
+@pytest.fixture(scope="module")
+def by_card(server):
+    """Every story in which a card charges 2 kWh, played side by side: (house, outcome) by name."""
+    houses = {name: House(server) for name in BY_CARD}
+    outcomes = asyncio.run(play_side_by_side(houses))
+    return dict(zip(BY_CARD, zip(houses.values(), outcomes, strict=True), strict=True))
+
+
+@pytest.mark.parametrize("name", BY_CARD)
+def test_a_card_pays_for_2_kwh_whatever_the_station_does(by_card, name):
+    house, outcome = by_card[name]
+    assert outcome.error is None
+    session = house.check_the_only_session(energy_kwh="2.000")
+    assert session["cost"] == "25.00"
