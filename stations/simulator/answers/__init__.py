@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import CallRefused
 from ..wire import Answer, Payload
-from . import core, remote_trigger, reservation, smart_charging
+from . import core, local_list, remote_trigger, reservation, smart_charging
 from .reply import status
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def answer(station: "SimulatedStation", action: str, payload: Payload) -> Answer
         raise CallRefused("NotImplemented", f"a simulated station knows no {action}")
     try:
         reply = handler(station, payload)
-    except (KeyError, TypeError, ArithmeticError) as error:
+    except (KeyError, TypeError, ValueError, ArithmeticError) as error:
         raise CallRefused("FormationViolation", f"{action}: {error!r}") from error
     station.report(f"{action} {reply.payload.get('status', 'answered')}")
     return Answer(reply.payload) if action in station.quirks.ignored else reply
@@ -42,17 +42,17 @@ HANDLERS: dict[str, Handler] = {
     "CancelReservation": reservation.cancel,
     "ChangeAvailability": core.change_availability,
     "ChangeConfiguration": core.change_configuration,
-    "ClearCache": lambda station, payload: status("Accepted"),
+    "ClearCache": local_list.clear_cache,
     "ClearChargingProfile": smart_charging.clear_charging_profile,
     "DataTransfer": lambda station, payload: status("UnknownVendorId"),
     "GetCompositeSchedule": lambda station, payload: status("Rejected"),
     "GetConfiguration": core.get_configuration,
-    "GetLocalListVersion": lambda station, payload: Answer({"listVersion": -1}),
+    "GetLocalListVersion": local_list.get_version,
     "RemoteStartTransaction": core.remote_start,
     "RemoteStopTransaction": core.remote_stop,
     "ReserveNow": reservation.reserve,
     "Reset": core.reset,
-    "SendLocalList": lambda station, payload: status("NotSupported"),
+    "SendLocalList": local_list.send_local_list,
     "SetChargingProfile": smart_charging.set_charging_profile,
     "TriggerMessage": remote_trigger.trigger,
     "UnlockConnector": core.unlock,

@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING
 
-from ..conversation import BOOT
 from ..wire import Answer, Payload
 from .reply import status
 
@@ -19,7 +18,7 @@ def trigger(station: "SimulatedStation", payload: Payload) -> Answer:
     def tell() -> None:
         match wanted:
             case "BootNotification":
-                station.announce("BootNotification", BOOT)
+                station.announce("BootNotification", station.boot)
             case "Heartbeat":
                 station.announce("Heartbeat", {})
             case "StatusNotification":
