@@ -1,4 +1,4 @@
-"""A charge while it runs: energy flows, is reported, and ends when the car is full."""
+"""A charge: the wait for its cable, then energy flows, is reported, and the car is full."""
 
 import asyncio
 from typing import TYPE_CHECKING
@@ -8,6 +8,12 @@ from .memory import Transaction
 
 if TYPE_CHECKING:
     from .station import SimulatedStation
+
+
+async def await_cable(station: "SimulatedStation", connector: Connector) -> None:
+    await asyncio.sleep(station.configuration.number("ConnectionTimeOut"))
+    if connector.status == "Preparing":
+        station.set_status(connector, "Available")
 
 
 async def charge(

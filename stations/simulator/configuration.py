@@ -89,6 +89,9 @@ class Configuration:
     def number(self, key: str) -> float:
         return float(self._values[key])
 
+    def text(self, key: str) -> str:
+        return self._values[key]
+
     def is_on(self, key: str) -> bool:
         return self._values[key].lower() == "true"
 

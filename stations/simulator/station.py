@@ -7,21 +7,25 @@ calls. What it must not lose is in its memory; all else is gone when the power i
 import asyncio
 import datetime as dt
 import itertools
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
 from . import answers, charging, conversation
+from .certificates import Certificates
 from .clock import Clock, stamp
 from .configuration import Configuration
 from .connector import Connector, Setup, meter_stop
 from .errors import Disconnected, HandshakeRefused, ScenarioFailed, Unreachable
+from .maintenance import Maintenance
 from .memory import Memory, Message, Transaction
 from .quirks import Quirks
 from .tags import KnownTags
 from .wire import Payload, Wire, dial
 
 RECONNECT_AFTER_S = (0.5, 1, 2, 5, 10)
+KEPT_LINES = 200
 
 
 class PowerOff(Exception):
@@ -41,7 +45,8 @@ class SimulatedStation:
         self.setup = setup
         self.memory = memory or Memory()
         self.memory.key = setup.key or self.memory.key
-        self.report = report
+        self._reporter = report
+        self.lines: deque[str] = deque(maxlen=KEPT_LINES)
         self.clock = Clock()
         self.delivered: list[Transaction] = []
         self.refusals: list[str] = []
@@ -67,6 +72,8 @@ class SimulatedStation:
             for number in range(1, self.setup.connectors + 1)
         }
         self.tags = KnownTags(self.memory, self.configuration)
+        self.certificates = Certificates(self.memory)
+        self.maintenance = Maintenance(self)
         self.memory.forget_announcements()
         self.heartbeat_s = 60.0
         self.is_accepted = False
@@ -160,6 +167,7 @@ class SimulatedStation:
         try:
             await conversation.hold(self, self.wire)
         finally:
+            self.cut_socket()
             self.wire, self.is_ready = None, False
             self.memory.forget_announcements()
             self.changed()
@@ -171,6 +179,11 @@ class SimulatedStation:
         self.cut_socket()
         self.is_accepted = False
         self.message_ids = itertools.count(1)
+
+    def report(self, line: str) -> None:
+        """Tell the person who watches what happens, and keep it for a log."""
+        self.lines.append(f"{stamp(self.clock.now())} {line}")
+        self._reporter(line)
 
     # --- Waiting --------------------------------------------------------------------------
 
@@ -255,12 +268,7 @@ class SimulatedStation:
             self.begin(connector, id_tag)
             return
         self.set_status(connector, "Preparing")
-        self.spawn(self._give_up_waiting(connector))
-
-    async def _give_up_waiting(self, connector: Connector) -> None:
-        await asyncio.sleep(self.configuration.number("ConnectionTimeOut"))
-        if connector.status == "Preparing":
-            self.set_status(connector, "Available")
+        self.spawn(charging.await_cable(self, connector))
 
     def begin(self, connector: Connector, id_tag: str) -> None:
         """Start a transaction; the car is plugged in."""

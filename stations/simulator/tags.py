@@ -64,8 +64,10 @@ class KnownTags:
         return self._take(version, [row for row in rows if row["idTag"] not in removed], kept)
 
     def _take(self, version: int, rows: list[Payload], kept: dict[str, Payload]) -> str:
-        tags = {row["idTag"]: row.get("idTagInfo") for row in rows}
-        if None in tags.values() or len(tags) < len(rows):
+        tags: dict[str, Payload] = {
+            row["idTag"]: row["idTagInfo"] for row in rows if "idTagInfo" in row
+        }
+        if len(tags) < len(rows):
             return "Failed"
         new = kept | tags
         if len(new) > self._configuration.number("LocalAuthListMaxLength"):
@@ -76,4 +78,4 @@ class KnownTags:
 
 def _is_over(info: Payload, now: dt.datetime) -> bool:
     expiry = info.get("expiryDate")
-    return bool(expiry) and dt.datetime.fromisoformat(expiry) <= now
+    return expiry is not None and dt.datetime.fromisoformat(expiry) <= now

@@ -5,7 +5,15 @@ from typing import TYPE_CHECKING
 
 from ..errors import CallRefused
 from ..wire import Answer, Payload
-from . import core, local_list, remote_trigger, reservation, smart_charging
+from . import (
+    core,
+    local_list,
+    maintenance,
+    remote_trigger,
+    reservation,
+    security,
+    smart_charging,
+)
 from .reply import status
 
 if TYPE_CHECKING:
@@ -40,20 +48,29 @@ def answer(station: "SimulatedStation", action: str, payload: Payload) -> Answer
 
 HANDLERS: dict[str, Handler] = {
     "CancelReservation": reservation.cancel,
+    "CertificateSigned": security.certificate_signed,
     "ChangeAvailability": core.change_availability,
     "ChangeConfiguration": core.change_configuration,
     "ClearCache": local_list.clear_cache,
     "ClearChargingProfile": smart_charging.clear_charging_profile,
     "DataTransfer": lambda station, payload: status("UnknownVendorId"),
+    "DeleteCertificate": security.delete_certificate,
+    "ExtendedTriggerMessage": security.extended_trigger,
     "GetCompositeSchedule": lambda station, payload: status("Rejected"),
     "GetConfiguration": core.get_configuration,
+    "GetDiagnostics": maintenance.get_diagnostics,
+    "GetInstalledCertificateIds": security.installed_ids,
     "GetLocalListVersion": local_list.get_version,
+    "GetLog": maintenance.get_log,
+    "InstallCertificate": security.install_certificate,
     "RemoteStartTransaction": core.remote_start,
     "RemoteStopTransaction": core.remote_stop,
     "ReserveNow": reservation.reserve,
     "Reset": core.reset,
     "SendLocalList": local_list.send_local_list,
     "SetChargingProfile": smart_charging.set_charging_profile,
+    "SignedUpdateFirmware": maintenance.signed_update_firmware,
     "TriggerMessage": remote_trigger.trigger,
     "UnlockConnector": core.unlock,
+    "UpdateFirmware": maintenance.update_firmware,
 }
