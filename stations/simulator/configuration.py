@@ -6,11 +6,17 @@ from .wire import Payload
 
 _READ_ONLY = {
     "GetConfigurationMaxKeys": "100",
-    "SupportedFeatureProfiles": "Core,RemoteTrigger,Reservation,SmartCharging",
-    "ChargeProfileMaxStackLevel": "1",
+    "SupportedFeatureProfiles": (
+        "Core,FirmwareManagement,LocalAuthListManagement,RemoteTrigger,Reservation,SmartCharging"
+    ),
+    "CertificateStoreMaxLength": "10",
+    "ChargeProfileMaxStackLevel": "9",
     "ChargingScheduleAllowedChargingRateUnit": "Current,Power",
-    "ChargingScheduleMaxPeriods": "1",
-    "MaxChargingProfilesInstalled": "1",
+    "ChargingScheduleMaxPeriods": "24",
+    "LocalAuthListMaxLength": "200",
+    "MaxChargingProfilesInstalled": "10",
+    "SendLocalListMaxLength": "100",
+    "SupportedFileTransferProtocols": "HTTP,HTTPS",
 }
 _NUMBERS = {
     "ClockAlignedDataInterval": "0",
@@ -23,7 +29,9 @@ _NUMBERS = {
 }
 _SWITCHES = {
     "AllowOfflineTxForUnknownId": "true",
+    "AuthorizationCacheEnabled": "true",
     "AuthorizeRemoteTxRequests": "false",
+    "LocalAuthListEnabled": "true",
     "LocalAuthorizeOffline": "true",
     "LocalPreAuthorize": "false",
     "StopTransactionOnEVSideDisconnect": "true",
@@ -31,6 +39,7 @@ _SWITCHES = {
     "UnlockConnectorOnEVSideDisconnect": "true",
 }
 _TEXTS = {
+    "CpoName": "",
     "ConnectorPhaseRotation": "Unknown",
     "MeterValuesAlignedData": "",
     "MeterValuesSampledData": "Energy.Active.Import.Register,Power.Active.Import,SoC",
@@ -79,6 +88,9 @@ class Configuration:
 
     def number(self, key: str) -> float:
         return float(self._values[key])
+
+    def text(self, key: str) -> str:
+        return self._values[key]
 
     def is_on(self, key: str) -> bool:
         return self._values[key].lower() == "true"

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from .car import Car
+from .clock import Clock, stamp
 from .memory import Memory, Transaction
 from .quirks import PLAIN_METER, Meter
 from .wire import Payload
@@ -23,16 +24,7 @@ class Setup:
     interval_s: Decimal = Decimal(10)
     car_needs_wh: Decimal = Decimal(60_000)
     parking_s: float = 0
-    clock_offset: dt.timedelta = dt.timedelta(0)
     meter: Meter = PLAIN_METER
-
-    def now(self) -> dt.datetime:
-        """The time by the station's clock, which may be wrong."""
-        return dt.datetime.now(dt.UTC) + self.clock_offset
-
-
-def stamp(moment: dt.datetime) -> str:
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,26 +38,40 @@ class Reservation:
 class Connector:
     """Its register goes on for ever and lies in the station's memory."""
 
-    def __init__(self, connector_id: int, *, setup: Setup, memory: Memory) -> None:
+    def __init__(self, connector_id: int, *, setup: Setup, memory: Memory, clock: Clock) -> None:
         self.connector_id = connector_id
-        self.is_operative = True
         self.car: Car | None = None
         self.reservation: Reservation | None = None
         self.limit_w: Decimal | None = None
         self.power_w = Decimal(0)
-        self._setup, self._memory = setup, memory
-        self._metered_at = setup.now()
+        self._setup, self._memory, self._clock = setup, memory, clock
+        self._metered_at_s = clock.steady_s()
         self._boot_wh = self._counted_wh
         running = self.transaction
         self._charge_wh = running.origin_wh if running else self._counted_wh
         self._samples = 0
         self._previous: Payload | None = None
         # After a power failure a station first reports what it was before.
-        self.status = "Charging" if self.transaction else "Available"
+        self.status = "Charging" if self.transaction else self.idle_status
 
     @property
     def transaction(self) -> Transaction | None:
         return self._memory.running(self.connector_id)
+
+    @property
+    def is_operative(self) -> bool:
+        return self.connector_id not in self._memory.inoperative
+
+    @is_operative.setter
+    def is_operative(self, is_operative: bool) -> None:
+        """Kept over a loss of power (OCPP 1.6 §5.2)."""
+        self._memory.inoperative.discard(self.connector_id)
+        if not is_operative:
+            self._memory.inoperative.add(self.connector_id)
+
+    @property
+    def idle_status(self) -> str:
+        return "Available" if self.is_operative else "Unavailable"
 
     @property
     def is_free(self) -> bool:
@@ -119,15 +125,16 @@ class Connector:
     def begin(self, id_tag: str) -> Transaction:
         """Plug in a car and start to count."""
         self.car = Car(needs_wh=self._setup.car_needs_wh)
-        self._metered_at = self._setup.now()
+        now = stamp(self._clock.now())
+        self._metered_at_s = self._clock.steady_s()
         self._charge_wh, self._samples, self._previous = self._counted_wh, 0, None
         self._memory.last_number += 1
         transaction = Transaction(
             number=self._memory.last_number,
             connector_id=self.connector_id,
             id_tag=id_tag,
-            started_at=stamp(self._metered_at),
-            seen_at=stamp(self._metered_at),
+            started_at=now,
+            seen_at=now,
             meter_start_wh=self.register_wh,
             origin_wh=self._charge_wh,
         )
@@ -136,17 +143,17 @@ class Connector:
 
     def meter(self) -> None:
         """Count what has flowed since the last time."""
-        transaction, now = self.transaction, self._setup.now()
+        transaction, now_s = self.transaction, self._clock.steady_s()
         if transaction is None or self.car is None:
             return
         offered_w = self._offered_w()
-        energy_wh = self.car.take(offered_w, now - self._metered_at)
+        energy_wh = self.car.take(offered_w, dt.timedelta(seconds=now_s - self._metered_at_s))
         self.power_w = self.car.power_w(offered_w)
         self._memory.registers_wh[self.connector_id] = (
             self._memory.register_wh(self.connector_id) + energy_wh
         )
-        self._metered_at = now
-        transaction.seen_at = stamp(now)
+        self._metered_at_s = now_s
+        transaction.seen_at = stamp(self._clock.now())
 
     def end(self) -> None:
         """Stop counting; the car is gone."""
@@ -168,7 +175,7 @@ class Connector:
             values.append(_value("Temperature", "Celcius", "31"))
         for value in values:
             value["context"] = meter.context or context
-        seen_at = transaction.seen_at if transaction else stamp(self._setup.now())
+        seen_at = transaction.seen_at if transaction else stamp(self._clock.now())
         now = {"timestamp": seen_at, "sampledValue": [] if meter.is_empty else values}
         previous, self._previous = self._previous, now
         return [now, previous] if meter.repeats_previous and previous else [now]

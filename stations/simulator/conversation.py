@@ -11,11 +11,6 @@ from .wire import Payload, Wire
 if TYPE_CHECKING:
     from .station import SimulatedStation
 
-BOOT = {
-    "chargePointVendor": "Kubat",
-    "chargePointModel": "Simulator",
-    "firmwareVersion": "1.0",
-}
 BOOT_RETRY_S = 10
 
 
@@ -59,8 +54,9 @@ async def _speak(station: "SimulatedStation", wire: Wire) -> None:
 async def _boot(station: "SimulatedStation", wire: Wire) -> None:
     """Ask to be accepted until it is (OCPP 1.6 §4.2)."""
     while True:
-        reply = await _ask(station, wire, Message("BootNotification", BOOT))
+        reply = await _ask(station, wire, Message("BootNotification", station.boot))
         station.report(f"boot {reply['status']}")
+        station.heed_time(reply["currentTime"])
         if reply["status"] == "Accepted":
             station.heartbeat_s = reply["interval"] or station.heartbeat_s
             station.is_accepted = True

@@ -1,4 +1,7 @@
-"""What a station still knows after a power failure: registers, transactions, unsent messages."""
+"""What a station still knows after a power failure: registers, transactions, unsent messages.
+
+And what it was told to keep: its key, the local list, the cache of tags, certificates, firmware.
+"""
 
 import json
 from dataclasses import asdict, dataclass, field
@@ -6,6 +9,15 @@ from decimal import Decimal
 from pathlib import Path
 
 from .wire import Payload
+
+AS_THEY_ARE = (
+    "list_version",
+    "local_list",
+    "cached_tags",
+    "firmware_version",
+    "private_key",
+    "certificate_chain",
+)
 
 
 @dataclass(slots=True)
@@ -51,6 +63,14 @@ class Memory:
     transactions: dict[int, Transaction] = field(default_factory=dict)
     queue: list[Message] = field(default_factory=list)
     last_number: int = 0
+    inoperative: set[int] = field(default_factory=set)
+    list_version: int = 0
+    local_list: dict[str, Payload] = field(default_factory=dict)
+    cached_tags: dict[str, Payload] = field(default_factory=dict)
+    firmware_version: str = "1.0"
+    private_key: str = ""
+    certificate_chain: str = ""
+    roots: list[tuple[str, str]] = field(default_factory=list)
 
     @classmethod
     def load(cls, file: Path) -> "Memory":
@@ -66,6 +86,9 @@ class Memory:
             transactions={transaction.number: transaction for transaction in transactions},
             queue=[Message(**row) for row in saved["queue"]],
             last_number=saved["last_number"],
+            inoperative=set(saved["inoperative"]),
+            roots=[(use, pem) for use, pem in saved["roots"]],
+            **{name: saved[name] for name in AS_THEY_ARE},
         )
 
     def save(self) -> None:
@@ -78,6 +101,9 @@ class Memory:
             "transactions": [asdict(transaction) for transaction in self.transactions.values()],
             "queue": [asdict(message) for message in self.queue if message.number],
             "last_number": self.last_number,
+            "inoperative": sorted(self.inoperative),
+            "roots": self.roots,
+            **{name: getattr(self, name) for name in AS_THEY_ARE},
         }
         draft = self.file.with_name(self.file.name + ".new")
         draft.write_text(json.dumps(state))

@@ -12,6 +12,7 @@ class Quirks:
     Of calls of the central system: `mute` are never answered, `refused` are answered with
     Rejected, `ignored` are accepted and not done. Of its own: `repeated` are sent twice.
     `keeps_states` tells after a lost connection every status that was missed, before the rest.
+    `ignores_time` never sets the clock. `breaks_firmware` fails while it installs an image.
     """
 
     mute: frozenset[str] = NONE
@@ -19,6 +20,8 @@ class Quirks:
     ignored: frozenset[str] = NONE
     repeated: frozenset[str] = NONE
     keeps_states: bool = False
+    ignores_time: bool = False
+    breaks_firmware: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,19 +5,27 @@ calls. What it must not lose is in its memory; all else is gone when the power i
 """
 
 import asyncio
+import datetime as dt
 import itertools
-from collections.abc import AsyncIterator, Callable
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from typing import Any
 
-from . import answers, conversation
+from . import answers, charging, conversation
+from .certificates import Certificates
+from .clock import Clock, stamp
 from .configuration import Configuration
-from .connector import Connector, Setup, meter_stop, stamp
+from .connector import Connector, Setup, meter_stop
 from .errors import Disconnected, HandshakeRefused, ScenarioFailed, Unreachable
+from .maintenance import Maintenance
 from .memory import Memory, Message, Transaction
 from .quirks import Quirks
+from .tags import KnownTags
 from .wire import Payload, Wire, dial
 
 RECONNECT_AFTER_S = (0.5, 1, 2, 5, 10)
+KEPT_LINES = 200
 
 
 class PowerOff(Exception):
@@ -37,7 +45,9 @@ class SimulatedStation:
         self.setup = setup
         self.memory = memory or Memory()
         self.memory.key = setup.key or self.memory.key
-        self.report = report
+        self._reporter = report
+        self.lines: deque[str] = deque(maxlen=KEPT_LINES)
+        self.clock = Clock()
         self.delivered: list[Transaction] = []
         self.refusals: list[str] = []
         self.lost_reply: Payload | None = None
@@ -58,9 +68,12 @@ class SimulatedStation:
             connectors=self.setup.connectors, interval_s=self.setup.interval_s
         )
         self.connectors = {
-            number: Connector(number, setup=self.setup, memory=self.memory)
+            number: Connector(number, setup=self.setup, memory=self.memory, clock=self.clock)
             for number in range(1, self.setup.connectors + 1)
         }
+        self.tags = KnownTags(self.memory, self.configuration)
+        self.certificates = Certificates(self.memory)
+        self.maintenance = Maintenance(self)
         self.memory.forget_announcements()
         self.heartbeat_s = 60.0
         self.is_accepted = False
@@ -88,6 +101,10 @@ class SimulatedStation:
                 raise cause from None
         finally:
             self.cut_socket()
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Do something beside all else, as long as there is power."""
+        return self._tasks.create_task(work)
 
     @property
     def is_silent(self) -> bool:
@@ -150,6 +167,7 @@ class SimulatedStation:
         try:
             await conversation.hold(self, self.wire)
         finally:
+            self.cut_socket()
             self.wire, self.is_ready = None, False
             self.memory.forget_announcements()
             self.changed()
@@ -162,6 +180,11 @@ class SimulatedStation:
         self.is_accepted = False
         self.message_ids = itertools.count(1)
 
+    def report(self, line: str) -> None:
+        """Tell the person who watches what happens, and keep it for a log."""
+        self.lines.append(f"{stamp(self.clock.now())} {line}")
+        self._reporter(line)
+
     # --- Waiting --------------------------------------------------------------------------
 
     def changed(self) -> None:
@@ -173,6 +196,11 @@ class SimulatedStation:
         while not is_true():
             self._changed.clear()
             await self._changed.wait()
+
+    def heed_time(self, told: str) -> None:
+        """Set a clock that is far from the server's (OCPP 1.6 §4.2)."""
+        if not self.quirks.ignores_time and self.clock.heed(dt.datetime.fromisoformat(told)):
+            self.report(f"the clock is set to {told}")
 
     # --- What the station says ------------------------------------------------------------
 
@@ -192,6 +220,14 @@ class SimulatedStation:
     def announce_status(self, connector_id: int) -> None:
         self.announce("StatusNotification", self.status_of(connector_id))
 
+    @property
+    def boot(self) -> Payload:
+        return {
+            "chargePointVendor": "Kubat",
+            "chargePointModel": "Simulator",
+            "firmwareVersion": self.memory.firmware_version,
+        }
+
     def status_of(self, connector_id: int) -> Payload:
         """Return a StatusNotification.req; connector 0 is the station itself."""
         connector = self.connectors.get(connector_id)
@@ -199,7 +235,7 @@ class SimulatedStation:
             "connectorId": connector_id,
             "errorCode": "NoError",
             "status": connector.status if connector else "Available",
-            "timestamp": stamp(self.setup.now()),
+            "timestamp": stamp(self.clock.now()),
         }
 
     def set_status(self, connector: Connector, status: str) -> None:
@@ -210,21 +246,20 @@ class SimulatedStation:
     # --- Charges --------------------------------------------------------------------------
 
     async def present_tag(self, connector: Connector, id_tag: str) -> None:
-        """A driver plugs in and holds a card to the station. Raises ScenarioFailed if refused.
-
-        Offline it trusts every card (AllowOfflineTxForUnknownId).
-        """
-        before, parent = connector.status, ""
+        """A driver plugs in and holds a card to the station. Raises ScenarioFailed if refused."""
+        before = connector.status
         self.set_status(connector, "Preparing")
-        if self.wire is not None:
-            reply = await self.wire.call("Authorize", {"idTag": id_tag})
-            if reply["idTagInfo"]["status"] != "Accepted":
-                self.set_status(connector, before)
-                raise ScenarioFailed(f"the tag {id_tag} is {reply['idTagInfo']['status']}")
-            parent = reply["idTagInfo"].get("parentIdTag", "")
-        if not connector.admits(id_tag, parent):
+        try:
+            info = await self.tags.authorise(id_tag, wire=self.wire, now=self.clock.now())
+            if info["status"] != "Accepted":
+                raise ScenarioFailed(f"the tag {id_tag} is {info['status']}")
+            if not connector.admits(id_tag, info.get("parentIdTag", "")):
+                raise ScenarioFailed(
+                    f"connector {connector.connector_id} is reserved for another tag"
+                )
+        except ScenarioFailed:
             self.set_status(connector, before)
-            raise ScenarioFailed(f"connector {connector.connector_id} is reserved for another tag")
+            raise
         self.begin(connector, id_tag)
 
     def obey_start(self, connector: Connector, id_tag: str) -> None:
@@ -233,12 +268,7 @@ class SimulatedStation:
             self.begin(connector, id_tag)
             return
         self.set_status(connector, "Preparing")
-        self._tasks.create_task(self._give_up_waiting(connector))
-
-    async def _give_up_waiting(self, connector: Connector) -> None:
-        await asyncio.sleep(self.configuration.number("ConnectionTimeOut"))
-        if connector.status == "Preparing":
-            self.set_status(connector, "Available")
+        self.spawn(charging.await_cable(self, connector))
 
     def begin(self, connector: Connector, id_tag: str) -> None:
         """Start a transaction; the car is plugged in."""
@@ -248,7 +278,7 @@ class SimulatedStation:
         self.owe("StartTransaction", connector.start_of(transaction), transaction)
         self.set_status(connector, "Charging")
         self.sample(connector, "Transaction.Begin")
-        self._tasks.create_task(self._charge(connector, transaction))
+        self.spawn(charging.charge(self, connector, transaction))
 
     def end(self, connector: Connector, reason: str) -> None:
         """End the transaction that runs on a connector, and let the car go."""
@@ -268,7 +298,7 @@ class SimulatedStation:
             transaction,
         )
         self.set_status(connector, "Finishing")
-        self.set_status(connector, "Available" if connector.is_operative else "Unavailable")
+        self.set_status(connector, connector.idle_status)
 
     def connector_of(self, transaction_id: int) -> Connector | None:
         """Return where a transaction runs, None when it does not."""
@@ -296,30 +326,6 @@ class SimulatedStation:
             for _ in range(self.setup.meter.copies):
                 self.owe("MeterValues", payload, connector.transaction)
 
-    async def _charge(self, connector: Connector, transaction: Transaction) -> None:
-        """Let energy flow and report it, until the transaction ends or the car is full."""
-        loop = asyncio.get_running_loop()
-        sample_at = loop.time()
-        while connector.transaction is transaction:
-            interval_s = self.configuration.number("MeterValueSampleInterval")
-            sample_at += interval_s or 1  # on the beat, however long a round takes
-            await asyncio.sleep(sample_at - loop.time())
-            if connector.transaction is not transaction:
-                return
-            connector.meter()
-            if interval_s:
-                self.sample(connector)
-            self.report(connector.describe())
-            if connector.is_full:
-                await self._leave(connector, transaction)
-
-    async def _leave(self, connector: Connector, transaction: Transaction) -> None:
-        """The car is full; its driver comes back and unplugs it after a while."""
-        self.set_status(connector, "SuspendedEV")
-        await asyncio.sleep(self.setup.parking_s)
-        if connector.transaction is transaction:
-            self.end(connector, "EVDisconnected")
-
     def learn(self, message: Message, reply: Payload) -> None:
         """Take note of what the server answered to a message about a transaction.
 
@@ -328,8 +334,9 @@ class SimulatedStation:
         if message.action == "StartTransaction":
             transaction = self.memory.transactions[message.number]
             match reply:
-                case {"transactionId": int(number), "idTagInfo": {"status": str(verdict)}}:
+                case {"transactionId": int(number), "idTagInfo": {"status": str(verdict)} as info}:
                     transaction.transaction_id, transaction.verdict = number, verdict
+                    self.tags.learn(transaction.id_tag, info)
                 case _:
                     raise ScenarioFailed(f"StartTransaction was answered with {reply}")
             self._heed_verdict(transaction)

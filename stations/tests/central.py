@@ -1,6 +1,7 @@
 """A small central system on plain WebSockets, for tests of the simulator."""
 
 import asyncio
+import datetime as dt
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -81,7 +82,7 @@ class Central:
         return [3, message_id, self._confirmation(action, payload)]
 
     def _confirmation(self, action, payload):
-        now = "2026-01-01T00:00:00Z"
+        now = dt.datetime.now(dt.UTC).isoformat()
         verdict = {"status": self.verdicts.get(payload.get("idTag"), "Accepted")}
         match action:
             case "BootNotification":

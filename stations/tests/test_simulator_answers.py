@@ -165,7 +165,7 @@ async def test_a_triggered_message_comes(message):
 
 async def test_what_it_cannot_trigger_it_says():
     async with connected() as (central, _):
-        wanted = "DiagnosticsStatusNotification"
+        wanted = "SignChargePointCertificate"
         answer = await status_of(central, "TriggerMessage", requestedMessage=wanted)
         assert answer == "NotImplemented"
 
@@ -173,7 +173,9 @@ async def test_what_it_cannot_trigger_it_says():
 @pytest.mark.parametrize(
     ("action", "payload", "code"),
     [
-        ("SignedUpdateFirmware", {}, "NotImplemented"),
+        ("CostUpdated", {}, "NotImplemented"),
+        ("SignedUpdateFirmware", {}, "FormationViolation"),
+        ("UpdateFirmware", {"location": "x", "retrieveDate": "soon"}, "FormationViolation"),
         ("RemoteStartTransaction", {}, "FormationViolation"),
         ("ChangeConfiguration", {"key": "HeartbeatInterval"}, "FormationViolation"),
     ],

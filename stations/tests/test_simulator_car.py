@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stations.simulator.car import Car
+from stations.simulator.clock import Clock
 from stations.simulator.connector import Connector, Setup
 from stations.simulator.memory import Memory
 from stations.simulator.wire import address_of
@@ -42,7 +43,7 @@ def test_energy_is_never_lost_or_made(seconds, power_w):
 
 def test_speed_scales_power_and_never_timestamps():
     setup = Setup(url="", station_id="S-1", power_w=Decimal(60_000), speed=Decimal(100))
-    connector = Connector(1, setup=setup, memory=Memory())
+    connector = Connector(1, setup=setup, memory=Memory(), clock=Clock())
     before = dt.datetime.now(dt.UTC)
     transaction = connector.begin("TAG")
     connector.meter()
@@ -56,3 +57,22 @@ def test_addresses():
     assert address_of("ws://host:8180", "A/B 1") == "ws://host:8180/ws/A%2FB%201"
     assert address_of("ws://host:8180/", "A") == "ws://host:8180/ws/A"
     assert address_of("wss://host/ocpp/1.6/", "A") == "wss://host/ocpp/1.6/A"
+
+
+def test_a_clock_that_is_set_makes_no_energy():
+    clock = Clock()
+    clock.set(dt.datetime(1970, 1, 1, tzinfo=dt.UTC))
+    setup = Setup(url="", station_id="S-1")
+    connector = Connector(1, setup=setup, memory=Memory(), clock=clock)
+    transaction = connector.begin("TAG")
+    assert clock.heed(dt.datetime.now(dt.UTC))
+    connector.meter()
+    assert transaction.started_at < "1971" < transaction.seen_at
+    assert connector.register_wh < 100
+
+
+def test_a_clock_heeds_only_what_is_far_from_it():
+    clock = Clock()
+    assert not clock.heed(dt.datetime.now(dt.UTC) + dt.timedelta(seconds=2))
+    assert clock.heed(dt.datetime.now(dt.UTC) - dt.timedelta(seconds=10))
+    assert clock.now() < dt.datetime.now(dt.UTC) - dt.timedelta(seconds=9)

@@ -5,7 +5,15 @@ from typing import TYPE_CHECKING
 
 from ..errors import CallRefused
 from ..wire import Answer, Payload
-from . import core, remote_trigger, reservation, smart_charging
+from . import (
+    core,
+    local_list,
+    maintenance,
+    remote_trigger,
+    reservation,
+    security,
+    smart_charging,
+)
 from .reply import status
 
 if TYPE_CHECKING:
@@ -32,7 +40,7 @@ def answer(station: "SimulatedStation", action: str, payload: Payload) -> Answer
         raise CallRefused("NotImplemented", f"a simulated station knows no {action}")
     try:
         reply = handler(station, payload)
-    except (KeyError, TypeError, ArithmeticError) as error:
+    except (KeyError, TypeError, ValueError, ArithmeticError) as error:
         raise CallRefused("FormationViolation", f"{action}: {error!r}") from error
     station.report(f"{action} {reply.payload.get('status', 'answered')}")
     return Answer(reply.payload) if action in station.quirks.ignored else reply
@@ -40,20 +48,29 @@ def answer(station: "SimulatedStation", action: str, payload: Payload) -> Answer
 
 HANDLERS: dict[str, Handler] = {
     "CancelReservation": reservation.cancel,
+    "CertificateSigned": security.certificate_signed,
     "ChangeAvailability": core.change_availability,
     "ChangeConfiguration": core.change_configuration,
-    "ClearCache": lambda station, payload: status("Accepted"),
+    "ClearCache": local_list.clear_cache,
     "ClearChargingProfile": smart_charging.clear_charging_profile,
     "DataTransfer": lambda station, payload: status("UnknownVendorId"),
+    "DeleteCertificate": security.delete_certificate,
+    "ExtendedTriggerMessage": security.extended_trigger,
     "GetCompositeSchedule": lambda station, payload: status("Rejected"),
     "GetConfiguration": core.get_configuration,
-    "GetLocalListVersion": lambda station, payload: Answer({"listVersion": -1}),
+    "GetDiagnostics": maintenance.get_diagnostics,
+    "GetInstalledCertificateIds": security.installed_ids,
+    "GetLocalListVersion": local_list.get_version,
+    "GetLog": maintenance.get_log,
+    "InstallCertificate": security.install_certificate,
     "RemoteStartTransaction": core.remote_start,
     "RemoteStopTransaction": core.remote_stop,
     "ReserveNow": reservation.reserve,
     "Reset": core.reset,
-    "SendLocalList": lambda station, payload: status("NotSupported"),
+    "SendLocalList": local_list.send_local_list,
     "SetChargingProfile": smart_charging.set_charging_profile,
+    "SignedUpdateFirmware": maintenance.signed_update_firmware,
     "TriggerMessage": remote_trigger.trigger,
     "UnlockConnector": core.unlock,
+    "UpdateFirmware": maintenance.update_firmware,
 }

@@ -58,12 +58,13 @@ def change_availability(station: "SimulatedStation", payload: Payload) -> Answer
         return status("Rejected")
     for connector in connectors:
         connector.is_operative = is_operative
+    station.changed()
     is_busy = any(connector.transaction for connector in connectors)
 
     def tell() -> None:
         for connector in connectors:
             if connector.transaction is None:
-                station.set_status(connector, "Available" if is_operative else "Unavailable")
+                station.set_status(connector, connector.idle_status)
 
     return status("Scheduled" if is_busy and not is_operative else "Accepted", tell)
 

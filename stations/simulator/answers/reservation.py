@@ -39,7 +39,7 @@ def reserve(station: "SimulatedStation", payload: Payload) -> Answer:
 
     def hold() -> None:
         station.set_status(connector, "Reserved")
-        left_s = (reservation.expires_at - station.setup.now()).total_seconds()
+        left_s = (reservation.expires_at - station.clock.now()).total_seconds()
         loop = asyncio.get_running_loop()
         loop.call_later(max(left_s, 0), _release, station, connector, reservation)
 

@@ -30,5 +30,7 @@ async def cached_tag(station: SimulatedStation, id_tag: str) -> None:
     need_tag(id_tag)
     async with station.powered():
         await station.until(lambda: station.is_ready)
-        station.begin(station.connectors[1], id_tag)
+        station.configuration.change("LocalPreAuthorize", "true")
+        station.tags.learn(id_tag, {"status": "Accepted"})
+        await station.present_tag(station.connectors[1], id_tag)
         await until_delivered(station)

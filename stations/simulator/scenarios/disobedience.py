@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from ..connector import stamp
+from ..clock import stamp
 from ..errors import ScenarioFailed
 from ..quirks import Quirks
 from ..station import SimulatedStation
@@ -66,7 +66,7 @@ async def stop_without_start(station: SimulatedStation, id_tag: str) -> None:
         stop = {
             "transactionId": NOBODYS_TRANSACTION,
             "meterStop": 1000,
-            "timestamp": stamp(station.setup.now()),
+            "timestamp": stamp(station.clock.now()),
         }
         await ask(station, "StopTransaction", stop)
 

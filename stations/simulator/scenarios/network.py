@@ -16,6 +16,7 @@ from .steps import (
 )
 
 MANY = 3
+EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
 async def reply_lost(station: SimulatedStation, id_tag: str) -> None:
@@ -95,9 +96,8 @@ async def state_before_money(station: SimulatedStation, id_tag: str) -> None:
 async def clock_1970(station: SimulatedStation, id_tag: str) -> None:
     """The station's clock begins at 1970 and nothing ever sets it."""
     need_tag(id_tag)
-    epoch = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-    offset = epoch - dt.datetime.now(dt.UTC)
-    station.setup = dataclasses.replace(station.setup, clock_offset=offset)
+    station.clock.set(EPOCH)
+    station.quirks = dataclasses.replace(station.quirks, ignores_time=True)
     async with station.powered():
         await station.until(lambda: station.is_ready)
         await station.present_tag(station.connectors[1], id_tag)
