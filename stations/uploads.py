@@ -11,6 +11,7 @@ from django.utils import timezone
 from billing.models import User
 
 from . import addresses, registry, storage
+from .apart import apart
 from .clock import wire_time
 from .errors import TooManyFiles, UploadNotFound
 from .models import Command, LogRequest, ReceivedFile, Station
@@ -154,7 +155,7 @@ def run_due(now: dt.datetime, *, limit: int = 200) -> int:
     due = LogRequest.objects.filter(due_at__lte=now, status__in=LogRequest.OPEN)
     request_ids = list(due.order_by("due_at").values_list("pk", flat=True)[:limit])
     for request_id in request_ids:
-        _give_up(request_id, now)
+        apart(_give_up, request_id, now)
     return len(request_ids)
 
 

@@ -4,10 +4,12 @@ import datetime as dt
 from collections.abc import Iterable, Iterator
 
 from django.conf import settings
+from django.db import transaction
 from django.db.models import F, Max, OuterRef, Subquery
 from django.db.models.functions import Abs
 
 from stations import alerts
+from stations.apart import apart
 from stations.clock import STEADY_FOR, STEADY_S, risen
 from stations.models import Alert, ConnectorStatus, Station
 
@@ -26,11 +28,12 @@ _Heard = tuple[int, dt.datetime | None, dt.datetime, float | None]
 
 
 def run_due(now: dt.datetime) -> int:
-    """Learn which clocks were set back, and open and resolve alerts; return how many changed."""
+    """Learn which clocks were set back, and open and resolve alerts; return how many were seen."""
     suspects = {*_by_reading(), *_by_status(now)}
-    stations = Station.objects.filter(pk__in=suspects, clock_offset_s__isnull=False)
-    learnt = sum(_learn(station, now) for station in stations)
-    return learnt + _tell(now)
+    stations = list(Station.objects.filter(pk__in=suspects, clock_offset_s__isnull=False))
+    for station in stations:
+        apart(_learn, station, now)
+    return len(stations) + _tell(now)
 
 
 def _by_reading() -> Iterator[int]:
@@ -63,13 +66,15 @@ def _later(rows: Iterable[_Heard]) -> Iterator[int]:
             yield station_id
 
 
-def _learn(station: Station, now: dt.datetime) -> bool:
+@transaction.atomic
+def _learn(station: Station, now: dt.datetime) -> None:
     """Correct the offset of one station, unless a message has just done so."""
     known_s = station.clock_offset_s
     assert known_s is not None
     offset_s = risen(known_s, _heard(station, now))
-    unchanged = Station.objects.filter(pk=station.pk, clock_offset_s=known_s)
-    return offset_s is not None and bool(unchanged.update(clock_offset_s=offset_s))
+    if offset_s is not None:
+        unchanged = Station.objects.filter(pk=station.pk, clock_offset_s=known_s)
+        unchanged.update(clock_offset_s=offset_s)
 
 
 def _heard(station: Station, now: dt.datetime) -> list[tuple[dt.datetime, float]]:
@@ -94,10 +99,15 @@ def _tell(now: dt.datetime) -> int:
     wrong = known.filter(off_s__gt=bound).exclude(booted_at__gt=now - AFTER_BOOT)
     opened = list(wrong.exclude(pk__in=told))
     for station in opened:
-        by = dt.timedelta(seconds=round(abs(station.clock_offset_s or 0)))
-        text = f"The clock of {station} is off by {by}."
-        alerts.open_alert(ALERT, str(station.pk), text, station=station)
+        apart(_open, station)
     resolved = list(known.filter(pk__in=told, off_s__lte=bound))
     for station in resolved:
         alerts.resolve_alert(ALERT, str(station.pk))
     return len(opened) + len(resolved)
+
+
+@transaction.atomic
+def _open(station: Station) -> None:
+    by = dt.timedelta(seconds=round(abs(station.clock_offset_s or 0)))
+    text = f"The clock of {station} is off by {by}."
+    alerts.open_alert(ALERT, str(station.pk), text, station=station)

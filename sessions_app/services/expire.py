@@ -1,16 +1,14 @@
 """What happens because time passes: starts that never begin, stops that never end, silence."""
 
 import datetime as dt
-import logging
 import uuid
-from collections.abc import Callable
-from typing import TypeVarTuple
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import connection, transaction
 
 from billing.energy import Wh
 from stations import alerts, commands
+from stations.apart import apart
 from stations.models import Alert, Command, Station
 
 from ..models import ChargingSession, SessionEvent, SessionStatus
@@ -21,9 +19,6 @@ from .settle import STOP_IGNORED, complete_cancelled, give_up, settle_on_last_re
 from .start import START_ACTION
 from .stopping import RESEND_AFTER, ask_station_to_stop, begin_stopping
 
-logger = logging.getLogger(__name__)
-
-Args = TypeVarTuple("Args")
 _S = SessionStatus
 AFTER_A_FAULT = dt.timedelta(minutes=1)
 
@@ -35,28 +30,16 @@ def run_due(now: dt.datetime, *, limit: int = 100) -> int:
     """
     overdue = commands.overdue(now)
     for command_id, status in overdue:
-        _apart(_end_command, command_id, status)
+        apart(_end_command, command_id, status)
     moved = _lost_now() + _found_now()
     for session_id in moved:
-        _apart(_note_presence, session_id, now)
+        apart(_note_presence, session_id, now)
     due = ChargingSession.objects.filter(due_at__lte=now).order_by("due_at")
     session_ids = list(due.values_list("pk", flat=True)[:limit])
     for session_id in session_ids:
-        if not _apart(_look, session_id, now):
+        if not apart(_look, session_id, now):
             ChargingSession.objects.filter(pk=session_id).update(due_at=now + AFTER_A_FAULT)
     return len(overdue) + len(moved) + len(session_ids)
-
-
-def _apart(act: Callable[[uuid.UUID, *Args], None], row_id: uuid.UUID, *args: *Args) -> bool:
-    """Do one row's work; return whether it went well. Its fault must not keep others waiting."""
-    try:
-        act(row_id, *args)
-    except (OperationalError, InterfaceError):
-        raise  # the database is away, for every row
-    except Exception:
-        logger.exception("%s of %s failed", act.__name__, row_id)
-        return False
-    return True
 
 
 def _end_command(command_id: uuid.UUID, status: Command.Status) -> None:

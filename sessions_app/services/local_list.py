@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from billing.models import User
 from stations import alerts, audit, commands, registry
+from stations.apart import apart
 from stations.models import Command, Station
 
 from ..models import LocalList
@@ -35,7 +36,7 @@ NOT_SUPPORTED_VERSION = -1
 
 
 def run_due(now: dt.datetime) -> int:
-    """Bring each list that is behind one step on; return how many were asked for something.
+    """Bring each list that is behind one step on; return how many were looked at.
 
     Called by the worker; it may be called by several at once.
     """
@@ -46,7 +47,10 @@ def run_due(now: dt.datetime) -> int:
         return 0
     tags = Tags.at(now)
     due = rows.exclude(_at_rest(tags.digest, now)).exclude(retry_at__gt=now)
-    return sum(_look(pk, tags, now) for pk in list(due.values_list("station_id", flat=True)))
+    stations = list(due.values_list("station_id", flat=True))
+    for station_pk in stations:
+        apart(_look, station_pk, tags, now)
+    return len(stations)
 
 
 def choose(*, station: Station, choice: LocalList.Choice, actor: User, reason: str) -> LocalList:
@@ -135,10 +139,9 @@ def _at_rest(digest: str, now: dt.datetime) -> Q:
     return in_step | Q(state=State.NEW, choice=LocalList.Choice.OFF)
 
 
-def _look(station_pk: int, tags: Tags, now: dt.datetime) -> bool:
-    with transaction.atomic():
-        row = _locked(station_pk)
-        return _go_on(row, tags, now)
+@transaction.atomic
+def _look(station_pk: int, tags: Tags, now: dt.datetime) -> None:
+    _go_on(_locked(station_pk), tags, now)
 
 
 def _locked(station_pk: int) -> LocalList:
@@ -150,10 +153,10 @@ def _locked(station_pk: int) -> LocalList:
     return row
 
 
-def _go_on(row: LocalList, tags: Tags, now: dt.datetime) -> bool:
-    """Ask the station for the next thing that its list needs; return whether anything was asked."""
+def _go_on(row: LocalList, tags: Tags, now: dt.datetime) -> None:
+    """Ask the station for the next thing that its list needs, if anything."""
     if not _may_ask(row, now):
-        return False
+        return
     wanted = wanted_of(row, tags)
     row.wanted_count, row.cut_count = len(wanted.entries), wanted.cut_count
     is_asked = _ask_next(row, wanted.entries, now)
@@ -163,7 +166,6 @@ def _go_on(row: LocalList, tags: Tags, now: dt.datetime) -> bool:
     elif not row.failures:
         row.state = State.BEHIND
     row.save()
-    return is_asked
 
 
 def _may_ask(row: LocalList, now: dt.datetime) -> bool:

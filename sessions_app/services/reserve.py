@@ -13,6 +13,7 @@ from django.utils import timezone
 from billing.errors import Forbidden, InsufficientFunds, Invalid
 from billing.models import User
 from stations import audit, registry
+from stations.apart import apart
 from stations.configuration import NO_SUCH_CALL
 from stations.errors import ConnectorBusy, ConnectorReserved, StationDisabled, StationOffline
 from stations.models import Command, Station
@@ -122,10 +123,7 @@ def run_due(now: dt.datetime, *, limit: int = 100) -> int:
     over = Reservation.objects.filter(state__in=Reservation.ACTIVE, expires_at__lte=now)
     due = list(over.order_by("expires_at").values_list("pk", flat=True)[:limit])
     for reservation_id in due:
-        with transaction.atomic():
-            reservation = _locked(reservation_id)
-            if reservation.is_active:
-                close(reservation, State.EXPIRED)
+        apart(_expire, reservation_id)
     return len(due)
 
 
@@ -143,6 +141,14 @@ def hear(command: Command) -> None:
         _hear_hold(reservation, command)
     else:
         _hear_release(reservation, command)
+
+
+@transaction.atomic
+def _expire(reservation_id: int) -> None:
+    """End one, unless it was used or given back in the meantime."""
+    reservation = _locked(reservation_id)
+    if reservation.is_active:
+        close(reservation, State.EXPIRED)
 
 
 def _hear_hold(reservation: Reservation, command: Command) -> None:

@@ -8,6 +8,7 @@ from django.utils import timezone
 from sessions_app.services import clocks
 from stations import reports
 from stations.models import Alert, Station
+from stations.tests.cast import break_rows
 
 pytestmark = pytest.mark.django_db
 SECOND = dt.timedelta(seconds=1)
@@ -119,3 +120,20 @@ def test_the_first_old_message_after_a_boot_is_no_alert(station):
     now = timezone.now()
     Station.objects.update(clock_offset_s=7200, booted_at=now - dt.timedelta(minutes=1))
     assert clocks.run_due(now) == 0
+
+
+def test_a_clock_that_cannot_be_told_keeps_no_other_waiting(station):
+    other = Station.objects.create(station_id="K-2", identity="k-2")
+    Station.objects.update(clock_offset_s=1000)
+    break_rows(Alert, station=station.pk)
+    clocks.run_due(timezone.now())
+    assert Alert.objects.get().station == other
+
+
+def test_a_clock_that_cannot_be_learnt_keeps_no_other_waiting(stage, ahead):
+    tick(stage, ahead, 50, dt.timedelta(0))
+    other = Station.objects.create(station_id="K-2", identity="k-2", clock_offset_s=5000)
+    break_rows(Station, id=stage.station.pk)
+    clocks.run_due(stage.now)
+    assert offset(stage) == -600
+    assert Alert.objects.filter(station=other).exists()

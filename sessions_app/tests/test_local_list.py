@@ -9,8 +9,10 @@ from sessions_app import tags
 from sessions_app.models import IdTag, LocalList
 from sessions_app.services import calls, local_list
 from sessions_app.tags import TagValues
+from sessions_app.tests.stage import connect
 from stations.errors import StationOffline
 from stations.models import Alert, Command, Station
+from stations.tests.cast import break_rows
 
 pytestmark = pytest.mark.django_db
 ON, OFF, FORCED = LocalList.Choice.ON, LocalList.Choice.OFF, LocalList.Choice.FORCED
@@ -406,8 +408,9 @@ def test_a_socket_that_closes_is_no_failure(kept, olga):
 
 def test_two_workers_ask_once(kept, olga):
     add(olga, "NEW")
-    assert local_list.run_due(kept.stage.now) == 1
-    assert local_list.run_due(kept.stage.now) == 0
+    for _ in range(2):
+        local_list.run_due(kept.stage.now)
+    assert Command.objects.filter(status__in=Command.OPEN).count() == 1
 
 
 def test_a_list_that_staff_send_by_hand_is_replaced_by_ours(kept):
@@ -467,3 +470,14 @@ def test_nothing_is_asked_of_a_station_that_is_away(kept, olga, ask):
         ask(station=kept.stage.station, actor=olga, reason="a test")
     assert kept.row.choice == "on"
     assert IdTag.objects.count() == 1
+
+
+def test_a_station_whose_list_cannot_be_looked_at_keeps_no_other_waiting(keeper, olga):
+    other = connect(Station.objects.create(station_id="K-2", identity="k-2"))
+    profiles = {"SupportedFeatureProfiles": {"value": "Core,LocalAuthListManagement"}}
+    Station.objects.update(configuration=profiles, booted_at=keeper.stage.now)
+    for station in (keeper.stage.station, other):
+        local_list.choose(station=station, choice=ON, actor=olga, reason="test")
+    break_rows(Command, station=keeper.stage.station.pk)
+    local_list.run_due(keeper.stage.now)
+    assert Command.objects.get().station == other

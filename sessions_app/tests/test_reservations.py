@@ -22,6 +22,7 @@ from stations.errors import (
     StationOffline,
 )
 from stations.models import Alert, Command, Connector, Station
+from stations.tests.cast import break_rows
 
 pytestmark = pytest.mark.django_db
 MINUTES = dt.timedelta(minutes=1)
@@ -606,3 +607,11 @@ def test_a_session_that_was_asked_for_in_time_outlives_its_reservation(stage, al
     stage.now = timezone.now()
     assert begin_at(stage, reservation.id_tag).tag.status == "Accepted"
     assert again(session).status == "charging"
+
+
+def test_a_reservation_that_cannot_be_ended_keeps_no_other_waiting(stage, alice, carol):
+    first, second = hold(stage, alice, minutes=1), hold(stage, carol, connector_id=2, minutes=2)
+    break_rows(Reservation, id=first.pk)
+    reserve.run_due(second.expires_at)
+    assert again(first).is_active
+    assert again(second).state == Reservation.State.EXPIRED

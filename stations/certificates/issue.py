@@ -13,6 +13,7 @@ from django.utils import timezone
 from billing.models import User
 
 from .. import alerts, audit, commands
+from ..apart import apart
 from ..commands import error_code
 from ..errors import CertificateEnded, CertificateNotFound
 from ..models import Command, Station, StationCertificate
@@ -137,12 +138,17 @@ def renew_due(now: dt.datetime) -> int:
     )
     stations = Station.objects.filter(pk__in=ends, registration=Station.Registration.ACCEPTED)
     for station in stations.online().exclude(pk__in=asked.values("station")):
-        ask_for_request(station)
+        apart(ask_for_request, station)
     for station in stations:
         if ends[station.pk] < now + LAST_DAYS:
-            text = f"The certificate of {station} ends on {ends[station.pk]:%Y-%m-%d}."
-            alerts.open_alert(EXPIRES, str(station.pk), text, station=station)
+            apart(_tell_of_end, station, ends[station.pk])
     return len(ends)
+
+
+@transaction.atomic
+def _tell_of_end(station: Station, end: dt.datetime) -> None:
+    text = f"The certificate of {station} ends on {end:%Y-%m-%d}."
+    alerts.open_alert(EXPIRES, str(station.pk), text, station=station)
 
 
 def _ends_before(moment: dt.datetime) -> dict[int, dt.datetime]:
@@ -152,6 +158,7 @@ def _ends_before(moment: dt.datetime) -> dict[int, dt.datetime]:
     return dict(lasts.values_list("station_id", "last"))
 
 
+@transaction.atomic
 def ask_for_request(station: Station) -> Command:
     """Queue the call that lets a station ask for a new certificate (whitepaper, A02)."""
     return commands.send(

@@ -12,6 +12,7 @@ from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 
 from .. import addresses, alerts, commands
+from ..apart import apart
 from ..clock import wire_time
 from ..models import Command, FirmwareCampaign, FirmwareUpdate, Station, UpdateStatus
 from ..models.firmware import ACTIVE
@@ -21,6 +22,8 @@ from .campaigns import STOPPED, percent
 _S, Status = UpdateStatus, FirmwareCampaign.Status
 ADDRESS_GOOD_FOR = dt.timedelta(days=3)
 SEND_WITHIN_S = 60
+AFTER_A_FAULT = dt.timedelta(minutes=10)
+"""Until a station is tried again whose call could not be made: others come first."""
 PLAIN, SIGNED = "UpdateFirmware", "SignedUpdateFirmware"
 
 
@@ -32,11 +35,11 @@ def run_due(now: dt.datetime, *, charging: QuerySet[Any], limit: int = 200) -> i
     silent = FirmwareUpdate.objects.filter(due_at__lte=now, status__in=ACTIVE)
     update_ids = list(silent.order_by("due_at").values_list("pk", flat=True)[:limit])
     for update_id in update_ids:
-        progress.give_up(update_id, now)
+        apart(progress.give_up, update_id, now)
     running = FirmwareCampaign.objects.filter(status=Status.RUNNING)
     campaign_ids = list(running.order_by("created_at").values_list("pk", flat=True))
     for campaign_id in campaign_ids:
-        _advance(campaign_id, now, charging)
+        apart(_advance, campaign_id, now, charging)
     return len(update_ids) + len(campaign_ids)
 
 
@@ -85,10 +88,12 @@ def _ask_next(campaign: FirmwareCampaign, now: dt.datetime, charging: QuerySet[A
         .exclude(station__firmware_updates__status__in=ACTIVE)
     )
     for update_id, station_pk in ready.order_by("pk").values_list("pk", "station_id")[:free]:
-        _ask(campaign, update_id, station_pk, now)
+        if not apart(_ask, update_id, station_pk, campaign, now):
+            queued.filter(pk=update_id).update(due_at=now + AFTER_A_FAULT)
 
 
-def _ask(campaign: FirmwareCampaign, update_id: int, station_pk: int, now: dt.datetime) -> None:
+@transaction.atomic
+def _ask(update_id: int, station_pk: int, campaign: FirmwareCampaign, now: dt.datetime) -> None:
     """Queue the call, bound to the present socket; looks again under the locks."""
     station = (
         Station.objects.select_for_update(of=("self",), no_key=True, skip_locked=_can_skip())

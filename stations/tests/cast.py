@@ -35,6 +35,26 @@ def run_at_once(*calls):
         return [done.result(timeout=60) for done in running]
 
 
+def break_rows(model, **where):
+    """Let the database refuse what is written to the rows of one number, as a fault of ours would.
+
+    It lasts until the test is rolled back.
+    """
+    ((name, number),) = where.items()
+    table, column = model._meta.db_table, model._meta.get_field(name).column
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+            check = f"CHECK ({column} <> {number}) NOT VALID"
+            cursor.execute(f"ALTER TABLE {table} ADD CONSTRAINT broken {check}")
+            return
+        for event in ("INSERT", "UPDATE"):
+            cursor.execute(
+                f"CREATE TRIGGER broken_{table}_{event} BEFORE {event} ON {table} "
+                f"WHEN NEW.{column} = {number} BEGIN SELECT RAISE(ABORT, 'broken'); END"
+            )
+
+
 def signed_in(user=None):
     """An API client with the user's own token; without a user, a stranger's."""
     client = APIClient()

@@ -18,7 +18,7 @@ from sessions_app.services import calls
 from stations.certificates import authority, issue, requests, roots
 from stations.errors import CertificateEnded, CertificateNotFound, StationOffline
 from stations.models import Alert, Command, InstalledRoot, Station, StationCertificate
-from stations.tests.cast import go_online
+from stations.tests.cast import break_rows, go_online
 from stations.tests.requests import PEM, name_of, new_key, request_of, self_signed
 
 Status = StationCertificate.Status
@@ -479,3 +479,15 @@ def test_root_and_list_are_for_everyone(client, online, ca):
     assert x509.load_der_x509_crl(listed.content).issuer == authority.load().certificate.subject
     assert client.post("/ca/root.pem").status_code == 405
     assert b"PRIVATE" not in root.content
+
+
+def test_a_station_that_cannot_be_asked_or_told_of_keeps_no_other_waiting(online):
+    other = Station.objects.create(station_id="K-2", identity="k-2")
+    go_online(other)
+    for station, name in ((online, "K-1"), (other, "K-2")):
+        ends_in(signed(station, request_of(name))[0], days=6)
+    break_rows(Command, station=online.pk)
+    break_rows(Alert, station=online.pk)
+    issue.renew_due(timezone.now())
+    assert renewals(other).count() == 1
+    assert Alert.objects.get().station == other

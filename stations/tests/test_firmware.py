@@ -28,7 +28,7 @@ from stations.models import (
     Site,
     Station,
 )
-from stations.tests.cast import run_at_once
+from stations.tests.cast import break_rows, run_at_once
 from stations.tests.maintenance import (
     BYTES,
     PUBLIC,
@@ -648,3 +648,21 @@ def test_a_boot_and_a_beat_at_once_leave_one_truth(olga, image, k1):
     overdue = update_of(k1).due_at
     run_at_once(lambda: boot(k1), lambda: beat(overdue))
     assert state(k1) == ("installed", "")
+
+
+def test_a_station_that_cannot_be_asked_keeps_no_other_waiting(olga, image, k1):
+    k2 = another(2)
+    plan(olga, image, k1, k2, max_at_once=1)
+    break_rows(Command, station=k1.pk)
+    beat()
+    beat()
+    assert (state(k1)[0], state(k2)[0]) == ("queued", "asked")
+
+
+def test_an_update_that_cannot_be_given_up_keeps_no_other_waiting(olga, image, k1):
+    k2 = another(2)
+    plan(olga, image, k1, k2)
+    beat()
+    break_rows(FirmwareUpdate, id=update_of(k1).pk)
+    beat(timezone.now() + HOUR)
+    assert (state(k1)[0], state(k2)[0]) == ("asked", "failed")

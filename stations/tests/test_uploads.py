@@ -18,7 +18,7 @@ from stations.errors import NoPublicAddress, StationOffline
 from stations.gateway.v16 import facts
 from stations.models import Command, LogRequest, ReceivedFile, Station
 from stations.progress import Progress
-from stations.tests.cast import run_at_once
+from stations.tests.cast import break_rows, run_at_once
 from stations.tests.maintenance import PUBLIC, body_of
 
 pytestmark = pytest.mark.django_db
@@ -451,3 +451,11 @@ def test_a_file_that_is_gone_from_the_disk_is_not_found(olgas, request_):
     storage.remove(file.path)
     assert olgas.get(f"/admin/stations/receivedfile/{file.pk}/download/").status_code == 404
     assert olgas.get("/admin/stations/receivedfile/99999/download/").status_code == 404
+
+
+def test_a_request_that_cannot_be_ended_keeps_no_other_waiting(k1, olga):
+    first, second = ask(k1, olga), ask(k1, olga, Kind.SECURITY_LOG)
+    break_rows(LogRequest, id=first.pk)
+    uploads.run_due(second.due_at)
+    assert state(first) == (Status.ASKED, "")
+    assert state(second) == (Status.TIMED_OUT, uploads.SILENT)

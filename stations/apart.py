@@ -1,0 +1,27 @@
+"""Do the work of one row so that its fault keeps no other waiting. It knows nothing of the work."""
+
+import logging
+from collections.abc import Callable
+from typing import TypeVarTuple
+
+from django.db import InterfaceError, OperationalError
+
+logger = logging.getLogger(__name__)
+
+Args = TypeVarTuple("Args")
+
+
+def apart(act: Callable[[*Args], object], *args: *Args) -> bool:
+    """Do one row's work, which is a transaction of its own; return whether it went well.
+
+    A fault is logged with the row, which is the first argument. A database that is away is raised:
+    it is away for every row.
+    """
+    try:
+        act(*args)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception:
+        logger.exception("%s of %s failed", act.__name__, args[0])
+        return False
+    return True
