@@ -107,11 +107,16 @@ def note_use(station: Station, certificate: x509.Certificate) -> None:
 
 @transaction.atomic
 def revoke(*, certificate_id: int, by: User, reason: str) -> StationCertificate:
-    """Let a certificate prove nothing any more. Raises CertificateNotFound, CertificateEnded."""
-    rows = StationCertificate.objects.select_for_update(no_key=True, of=("self",))
-    certificate = rows.select_related("station").filter(pk=certificate_id).first()
-    if certificate is None:
+    """Let a certificate prove nothing any more. Raises CertificateNotFound, CertificateEnded.
+
+    The station is locked first, as by a handshake and by the end of a command: neither must put
+    the certificate back to what it was.
+    """
+    of_certificate = StationCertificate.objects.filter(pk=certificate_id).values("station")
+    station = Station.objects.select_for_update(no_key=True).filter(pk__in=of_certificate).first()
+    if station is None:
         raise CertificateNotFound
+    certificate = station.certificates.select_for_update(no_key=True).get(pk=certificate_id)
     if certificate.status not in StationCertificate.GOOD:
         raise CertificateEnded
     certificate.revoked_by, certificate.reason = by, reason
