@@ -190,11 +190,24 @@ def test_without_a_name_it_bears_the_identity(online):
 def test_the_same_request_gets_the_same_certificate(online):
     request = request_of("K-1")
     row, _ = signed(online, request)
+    signed(online, request)
+    assert len(sent(online)) == 1  # it is on its way
+    answer(sent(online)[0], "Accepted")
     again, _ = signed(online, request)
     assert again == row
     assert StationCertificate.objects.count() == 1
     one, other = (command.payload for command in sent(online))
     assert one == other
+
+
+def test_a_station_that_asks_without_end_is_refused_until_a_day_has_passed(online):
+    for _ in range(issue.MAX_A_DAY):
+        signed(online, request_of("K-1"))
+    assert not issue.sign(station=online, request=request_of("K-1"))
+    assert StationCertificate.objects.count() == len(sent(online)) == issue.MAX_A_DAY
+    assert "too many" in Alert.objects.get(kind=issue.REFUSED, resolved_at=None).text
+    StationCertificate.objects.update(issued_at=timezone.now() - dt.timedelta(days=1))
+    assert issue.sign(station=online, request=request_of("K-1"))
 
 
 def test_a_refused_request_opens_one_alert_that_a_good_one_resolves(online):
