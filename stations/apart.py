@@ -2,26 +2,27 @@
 
 import logging
 from collections.abc import Callable
-from typing import TypeVarTuple
+from typing import TypeVar, TypeVarTuple
 
 from django.db import InterfaceError, OperationalError
 
 logger = logging.getLogger(__name__)
 
+Row = TypeVar("Row")
 Args = TypeVarTuple("Args")
 
 
-def apart(act: Callable[[*Args], object], *args: *Args) -> bool:
+def apart(act: Callable[[Row, *Args], object], row: Row, *args: *Args) -> bool:
     """Do one row's work, which is a transaction of its own; return whether it went well.
 
-    A fault is logged with the row, which is the first argument. A database that is away is raised:
-    it is away for every row.
+    A fault is logged with the row, or what names it. A database that is away is raised: it is away
+    for every row.
     """
     try:
-        act(*args)
+        act(row, *args)
     except (OperationalError, InterfaceError):
         raise
     except Exception:
-        logger.exception("%s of %s failed", act.__name__, args[0])
+        logger.exception("%s of %s failed", act.__name__, row)
         return False
     return True

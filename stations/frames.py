@@ -38,7 +38,8 @@ _HINT = re.compile(_SECRET_NAME.pattern + r"|\\u00[2-7]", re.IGNORECASE)
 """What shows that a text may hold a secret: its name, or letters that are escaped for no reason."""
 _USER_IN_ADDRESS = re.compile(r"(:(?:\\?/){2})[^\s\"]*@")
 _QUERY_IN_ADDRESS = re.compile(r"(:(?:\\?/){2}[^\s\"?#]*\?)[^\s\"#]+")
-_TOKEN_IN_ADDRESS = re.compile(r"(?<=/)[A-Za-z0-9_=-]{20,}(?=[/\"\\\s?#]|$)")
+_TOKEN_IN_ADDRESS = re.compile(r"(?<=/)(?:\d+\.)?[A-Za-z0-9_=-]{20,}(?=[/\"\\\s?#]|$)")
+"""A long word, or a number and a long word: an address of ours (`addresses`) has the latter."""
 _ADDRESS = re.compile(r"\w:(?:\\?/){2}[^\s\"]+")
 _MESSAGE_ID = re.compile(r'\s*\[\s*[234]\s*,\s*"([^"\\]{1,36})"')
 

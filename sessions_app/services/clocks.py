@@ -80,10 +80,12 @@ def _learn(station: Station, now: dt.datetime) -> None:
 def _heard(station: Station, now: dt.datetime) -> list[tuple[dt.datetime, float]]:
     """When the last messages since the boot came, and how much later than their own time.
 
-    A message of several samples is as late as the last of them.
+    A message of several samples is as late as the last of them. The readings are found by their
+    sessions: those of a station have no index by when they came.
     """
     since = max(now - REMEMBERED, station.booted_at or now - REMEMBERED)
-    readings = Reading.objects.filter(station=station, received_at__gt=since)
+    lately = list(station.sessions.filter(last_reading_at__gt=since).values_list("pk", flat=True))
+    readings = Reading.objects.filter(session__in=lately, received_at__gt=since)
     told = readings.order_by("-received_at").values_list("received_at").annotate(last=Max("at"))
     statuses = ConnectorStatus.objects.filter(station=station, received_at__gt=since)
     said = statuses.exclude(at=F("received_at")).order_by("-received_at")

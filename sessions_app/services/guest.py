@@ -24,6 +24,7 @@ from billing.payments.providers import PROVIDERS
 from billing.payments.returns import left_of, request_refund
 from billing.payments.topups import request_top_up
 from stations import alerts
+from stations.apart import apart
 
 from ..errors import GuestChargeNotBegun
 from ..models import ChargingSession, GuestCharge
@@ -105,13 +106,17 @@ def run_due(now: dt.datetime, *, limit: int = 20) -> int:
     )
     for rows, job in jobs:
         for charge_id in list(rows.order_by("created_at").values_list("pk", flat=True)[:limit]):
-            with transaction.atomic():
-                job(charges.locked(charge_id), now)
+            apart(_do, charge_id, job, now)
             done += 1
     return done
 
 
 _Job = Callable[[GuestCharge, dt.datetime], None]
+
+
+@transaction.atomic
+def _do(charge_id: uuid.UUID, job: _Job, now: dt.datetime) -> None:
+    job(GuestCharge.objects.locked(charge_id), now)
 
 
 def _begin(charge: GuestCharge, now: dt.datetime) -> None:

@@ -3,6 +3,8 @@
 import datetime as dt
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from sessions_app.services import clocks
@@ -137,3 +139,13 @@ def test_a_clock_that_cannot_be_learnt_keeps_no_other_waiting(stage, ahead):
     clocks.run_due(stage.now)
     assert offset(stage) == -600
     assert Alert.objects.filter(station=other).exists()
+
+
+def test_the_last_messages_are_found_without_reading_all_of_a_station(stage, ahead):
+    tick(stage, ahead, 25, dt.timedelta(0))
+    with CaptureQueriesContext(connection) as captured:
+        clocks.run_due(stage.now)
+    asked = [query["sql"] for query in captured if "GROUP BY" in query["sql"]]
+    (told,) = [sql for sql in asked if "sessions_app_reading" in sql]
+    assert '"session_id" IN' in told
+    assert '"station_id" =' not in told

@@ -24,6 +24,7 @@ from sessions_app.reconcile import examine
 from sessions_app.services import expire, guest
 from sessions_app.tests.promises import check_books, check_sessions
 from stations.models import Alert, Station
+from stations.tests.cast import break_rows
 
 PATH = "/ocpp/guest_charge"
 HOUR = dt.timedelta(hours=1)
@@ -373,3 +374,13 @@ def test_too_many_charges_from_one_address_are_refused(stage):
     wanted = {"station_id": "K-9", "amount": "200.00", "provider": "sandbox"}
     statuses = [APIClient().post(PATH, wanted, format="json").status_code for _ in range(61)]
     assert (statuses[59], statuses[60]) == (404, 429)
+
+
+def test_a_charge_that_cannot_be_begun_keeps_no_other_waiting(stage):
+    first, second = Guest(connector_id=1), Guest(connector_id=2)
+    first.pay()
+    second.pay()
+    break_rows(GuestCharge, connector_id=1)
+    work()
+    assert first.see()["status"] == "waiting"
+    assert second.session is not None

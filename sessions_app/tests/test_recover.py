@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 
 from billing import ledger
 from billing.errors import Invalid
@@ -14,6 +15,7 @@ from conftest import top_up
 from sessions_app.errors import NotAssignable, OrphanNotFound, OrphanResolved
 from sessions_app.facts import Sample, Stopped
 from sessions_app.models import ChargingSession, IdTag, Orphan, Reading
+from sessions_app.reconcile import examine
 from sessions_app.services import end, orphans, recover, review
 from sessions_app.services.recover import Told
 from sessions_app.tests.promises import check_books, check_sessions
@@ -29,6 +31,7 @@ def promises_hold(db):
     yield
     check_books()
     check_sessions()
+    assert examine(timezone.now()) == []
 
 
 def lost_stop(stage, *, number=4711, start=1000, stop=9000, context="Transaction.Begin"):

@@ -2,10 +2,12 @@
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
 from billing.errors import Invalid
 from billing.tests.back_office import errors_of, press, told
 from sessions_app.errors import NotInReview, StillImplausible
+from sessions_app.reconcile import examine
 from sessions_app.services.reread import reread
 from sessions_app.tests.metered_car import LIFETIME, MeteredCar, Wire, fresh
 from sessions_app.tests.promises import check_books, check_sessions
@@ -25,6 +27,7 @@ def promises_hold(db):
     yield
     check_books()
     check_sessions()
+    assert examine(timezone.now()) == []
 
 
 @pytest.fixture

@@ -23,6 +23,8 @@ Status = StationCertificate.Status
 REFERENCE, RENEWAL = "certificate", "certificate-renewal"
 TRIGGER = "ExtendedTriggerMessage"
 TRIGGER_PAYLOAD = {"requestedMessage": "SignChargePointCertificate"}
+MAX_A_DAY = 20
+"""A station that asks for more new certificates than this is out of its mind, or not itself."""
 MAX_ATTEMPTS = 5
 """How often a certificate is sent that sockets died under."""
 GOOD_TO_SEND = dt.timedelta(days=7)
@@ -41,16 +43,23 @@ def sign(*, station: Station, request: str) -> bool:
         return False
     names = {station.identity, station.serial_number.casefold()} - {""}
     try:
-        read = requests.read(request, names=names)
+        _sign(station.pk, requests.read(request, names=names))
     except requests.RequestRefused as refusal:
         text = f"{station} asked for a certificate in vain: {refusal}."
         alerts.open_alert(REFUSED, str(station.pk), text, station=station)
         return False
-    with transaction.atomic():
-        station = Station.objects.select_for_update(no_key=True).get(pk=station.pk)
-        _send(_certificate_for(station, read))
-        alerts.resolve_alert(REFUSED, str(station.pk))
     return True
+
+
+@transaction.atomic
+def _sign(station_pk: int, request: x509.CertificateSigningRequest) -> None:
+    """Queue the certificate unless it is on its way. Raises RequestRefused."""
+    station = Station.objects.select_for_update(no_key=True).get(pk=station_pk)
+    certificate = _certificate_for(station, request)
+    ours = Command.objects.filter(station=station, reference=certificate.reference)
+    if not ours.filter(status__in=Command.OPEN).exists():
+        _send(certificate)
+    alerts.resolve_alert(REFUSED, str(station.pk))
 
 
 def hear(command: Command) -> None:
@@ -107,11 +116,16 @@ def note_use(station: Station, certificate: x509.Certificate) -> None:
 
 @transaction.atomic
 def revoke(*, certificate_id: int, by: User, reason: str) -> StationCertificate:
-    """Let a certificate prove nothing any more. Raises CertificateNotFound, CertificateEnded."""
-    rows = StationCertificate.objects.select_for_update(no_key=True, of=("self",))
-    certificate = rows.select_related("station").filter(pk=certificate_id).first()
-    if certificate is None:
+    """Let a certificate prove nothing any more. Raises CertificateNotFound, CertificateEnded.
+
+    The station is locked first, as by a handshake and by the end of a command: neither must put
+    the certificate back to what it was.
+    """
+    of_certificate = StationCertificate.objects.filter(pk=certificate_id).values("station")
+    station = Station.objects.select_for_update(no_key=True).filter(pk__in=of_certificate).first()
+    if station is None:
         raise CertificateNotFound
+    certificate = station.certificates.select_for_update(no_key=True).get(pk=certificate_id)
     if certificate.status not in StationCertificate.GOOD:
         raise CertificateEnded
     certificate.revoked_by, certificate.reason = by, reason
@@ -175,9 +189,12 @@ def _certificate_for(
     station: Station, request: x509.CertificateSigningRequest
 ) -> StationCertificate:
     digest = hashlib.sha256(request.tbs_certrequest_bytes).hexdigest()
-    same = station.certificates.good(timezone.now()).filter(request_digest=digest).first()
+    now = timezone.now()
+    same = station.certificates.good(now).filter(request_digest=digest).first()
     if same is not None:
         return same
+    if station.certificates.filter(issued_at__gt=now - dt.timedelta(days=1)).count() >= MAX_A_DAY:
+        raise requests.RequestRefused("it has had too many today")
     pem = authority.load().issue(request, subject=_subject(station, request))
     certificate = x509.load_pem_x509_certificate(pem.encode())
     return StationCertificate.objects.create(

@@ -11,14 +11,16 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from django.db import transaction
 from django.utils import timezone
 
 from billing.errors import Invalid
 from sessions_app.services import calls
+from stations import presence
 from stations.certificates import authority, issue, requests, roots
 from stations.errors import CertificateEnded, CertificateNotFound, StationOffline
 from stations.models import Alert, Command, InstalledRoot, Station, StationCertificate
-from stations.tests.cast import break_rows, go_online
+from stations.tests.cast import break_rows, go_online, run_at_once
 from stations.tests.requests import PEM, name_of, new_key, request_of, self_signed
 
 Status = StationCertificate.Status
@@ -188,11 +190,24 @@ def test_without_a_name_it_bears_the_identity(online):
 def test_the_same_request_gets_the_same_certificate(online):
     request = request_of("K-1")
     row, _ = signed(online, request)
+    signed(online, request)
+    assert len(sent(online)) == 1  # it is on its way
+    answer(sent(online)[0], "Accepted")
     again, _ = signed(online, request)
     assert again == row
     assert StationCertificate.objects.count() == 1
     one, other = (command.payload for command in sent(online))
     assert one == other
+
+
+def test_a_station_that_asks_without_end_is_refused_until_a_day_has_passed(online):
+    for _ in range(issue.MAX_A_DAY):
+        signed(online, request_of("K-1"))
+    assert not issue.sign(station=online, request=request_of("K-1"))
+    assert StationCertificate.objects.count() == len(sent(online)) == issue.MAX_A_DAY
+    assert "too many" in Alert.objects.get(kind=issue.REFUSED, resolved_at=None).text
+    StationCertificate.objects.update(issued_at=timezone.now() - dt.timedelta(days=1))
+    assert issue.sign(station=online, request=request_of("K-1"))
 
 
 def test_a_refused_request_opens_one_alert_that_a_good_one_resolves(online):
@@ -491,3 +506,28 @@ def test_a_station_that_cannot_be_asked_or_told_of_keeps_no_other_waiting(online
     issue.renew_due(timezone.now())
     assert renewals(other).count() == 1
     assert Alert.objects.get().station == other
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.on_postgres
+def test_revoked_while_its_station_comes_with_it_or_answers_it_stays_revoked(online, olga):
+    """Each wants the station, the certificate and its command: they take them in one order."""
+    for _ in range(15):
+        row, certificate = signed(online)
+        command = sent(online)[-1]
+        Command.objects.filter(pk=command.pk).update(status=Command.Status.SENT)
+
+        @transaction.atomic
+        def connect(certificate=certificate):
+            presence.connect(
+                station_pk=online.pk, process_id=online.owner_id, subprotocol="ocpp1.6"
+            )
+            issue.note_use(online, certificate)
+
+        run_at_once(
+            lambda row=row: issue.revoke(certificate_id=row.pk, by=olga, reason="stolen"),
+            lambda command=command: calls.record_answer(command.pk, {"status": "Accepted"}),
+            connect,
+        )
+        row.refresh_from_db()
+        assert row.status == Status.REVOKED

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from stations import frames
+from stations import addresses, frames
 from stations.frames import FrameLog, mask, mask_text, message_id_of
 from stations.models import Frame, IgnoredFrames
 
@@ -228,3 +228,11 @@ def test_a_station_that_is_gone_is_counted_no_more(k1):
     log.ignore(k1.pk, IgnoredFrames.Kind.BINARY)
     log.write()
     assert IgnoredFrames.objects.get().station == k1
+
+
+@pytest.mark.parametrize("kind", [addresses.FIRMWARE, addresses.UPLOAD])
+def test_the_token_of_an_address_of_ours_is_hidden(settings, kind):
+    settings.CSMS_PUBLIC_URL = "https://kubat.example.org"
+    text = json.dumps([2, "1", "GetLog", {"location": addresses.address(kind, 12, "fw.bin")}])
+    (*_, payload) = json.loads(mask_text(text))
+    assert payload == {"location": f"https://kubat.example.org/{kind}/***/fw.bin"}
