@@ -21,6 +21,7 @@ from .errors import Disconnected, HandshakeRefused, ScenarioFailed, Unreachable
 from .maintenance import Maintenance
 from .memory import Memory, Message, Transaction
 from .quirks import Quirks
+from .stack import Stack
 from .tags import KnownTags
 from .wire import Payload, Wire, dial
 
@@ -48,6 +49,7 @@ class SimulatedStation:
         self._reporter = report
         self.lines: deque[str] = deque(maxlen=KEPT_LINES)
         self.clock = Clock()
+        self.profiles = Stack(self.clock)
         self.delivered: list[Transaction] = []
         self.refusals: list[str] = []
         self.lost_reply: Payload | None = None
@@ -277,6 +279,7 @@ class SimulatedStation:
         transaction = connector.begin(id_tag)
         self.owe("StartTransaction", connector.start_of(transaction), transaction)
         self.set_status(connector, "Charging")
+        charging.meter(self, connector)
         self.sample(connector, "Transaction.Begin")
         self.spawn(charging.charge(self, connector, transaction))
 
@@ -287,6 +290,7 @@ class SimulatedStation:
             return
         connector.meter()
         connector.end()
+        self.profiles.forget_charge(connector.connector_id)
         self.owe(
             "StopTransaction",
             {

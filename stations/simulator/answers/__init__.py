@@ -56,7 +56,7 @@ HANDLERS: dict[str, Handler] = {
     "DataTransfer": lambda station, payload: status("UnknownVendorId"),
     "DeleteCertificate": security.delete_certificate,
     "ExtendedTriggerMessage": security.extended_trigger,
-    "GetCompositeSchedule": lambda station, payload: status("Rejected"),
+    "GetCompositeSchedule": smart_charging.get_composite_schedule,
     "GetConfiguration": core.get_configuration,
     "GetDiagnostics": maintenance.get_diagnostics,
     "GetInstalledCertificateIds": security.installed_ids,

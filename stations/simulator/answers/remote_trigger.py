@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from .. import charging
 from ..wire import Answer, Payload
 from .reply import status
 
@@ -45,7 +46,7 @@ def _tell(station: "SimulatedStation", wanted: str, numbers: list[int]) -> None:
                 station.announce_status(n)
         case "MeterValues":
             for n in numbers:
-                station.connectors[n].meter()
+                charging.meter(station, station.connectors[n])
                 station.sample(station.connectors[n], "Trigger")
 
 
