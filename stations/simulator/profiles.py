@@ -36,12 +36,12 @@ class Profile:
         """The same id, or the same place in the stack (OCPP 1.6 §5.16)."""
         place = (self.connector_id, self.purpose, self.level)
         is_same_place = place == (other.connector_id, other.purpose, other.level)
-        return self.profile_id == other.profile_id or is_same_place
+        return is_same_place or self.profile_id == other.profile_id
 
     def matches(self, wanted: Payload) -> bool:
         """Whether ClearChargingProfile is about this one: by its id, or by all that is said."""
         if "id" in wanted:
-            return self.profile_id == wanted["id"]
+            return bool(self.profile_id == wanted["id"])
         said = {
             "connectorId": self.connector_id,
             "chargingProfilePurpose": self.purpose,

@@ -60,7 +60,7 @@ class SimulatedStation:
         self._action_to_lose = ""
         self._network = asyncio.Event()
         self._network.set()
-        self._has_connected = False
+        self.connections = 0
         self._changed = asyncio.Event()
         self._forget()
 
@@ -147,9 +147,7 @@ class SimulatedStation:
                 self.report("disconnected")
                 delays = iter(RECONNECT_AFTER_S)
             except (Unreachable, HandshakeRefused) as error:
-                if not self._has_connected or (
-                    isinstance(error, HandshakeRefused) and error.is_final
-                ):
+                if not self.connections or (isinstance(error, HandshakeRefused) and error.is_final):
                     raise
             await asyncio.sleep(next(delays, RECONNECT_AFTER_S[-1]))
 
@@ -162,7 +160,7 @@ class SimulatedStation:
             answer=lambda action, payload: answers.answer(self, action, payload),
             lose_reply=self._is_lost,
         )
-        self._has_connected = True
+        self.connections += 1
         self.report("connected")
         if not self._network.is_set():  # it went while we dialled
             self.cut_socket()
@@ -221,14 +219,6 @@ class SimulatedStation:
 
     def announce_status(self, connector_id: int) -> None:
         self.announce("StatusNotification", self.status_of(connector_id))
-
-    @property
-    def boot(self) -> Payload:
-        return {
-            "chargePointVendor": "Kubat",
-            "chargePointModel": "Simulator",
-            "firmwareVersion": self.memory.firmware_version,
-        }
 
     def status_of(self, connector_id: int) -> Payload:
         """Return a StatusNotification.req; connector 0 is the station itself."""
