@@ -130,6 +130,11 @@ class Wire:
                 if not pending.reply.done():
                     pending.reply.set_exception(Disconnected("the socket is gone"))
 
+    async def until_answered(self) -> None:
+        """Wait until the answers that are late are out."""
+        if self._late:
+            await asyncio.wait(self._late)
+
     def abort(self) -> None:
         """Drop the connection without a close frame, as a cut cable does."""
         self._socket.transport.abort()

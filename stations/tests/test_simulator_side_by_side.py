@@ -79,7 +79,7 @@ def test_a_card_pays_for_what_flowed_whatever_the_station_does(played, name):
     assert outcome.error is None
     sessions = house.get(house.alice, "/ocpp/sessions")["results"]
     told = [(s["status"], s["energy_kwh"], s["cost"]) for s in sessions]
-    print("RESULT", name, told, counted_kwh(outcome), house.get(house.alice, "/billing/balance"))
+    print("RESULT", name, told, counted_kwh(outcome), house.get(house.alice, "/billing/balance"))  # noqa: T201
     if name in IN_REVIEW:
         assert [s["status"] for s in sessions] == ["review"]
         return

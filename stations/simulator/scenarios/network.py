@@ -140,6 +140,8 @@ async def crossing_calls(station: SimulatedStation, id_tag: str) -> None:
     async with station.powered():
         await begin(station, id_tag)
         await until_delivered(station)
+        if station.wire is not None:
+            await station.wire.until_answered()
 
 
 async def half_open(station: SimulatedStation, id_tag: str) -> None:
