@@ -24,15 +24,37 @@ async def charge(
     while connector.transaction is transaction:
         interval_s = station.configuration.number("MeterValueSampleInterval")
         sample_at += interval_s or 1  # on the beat, however long a round takes
-        await asyncio.sleep(sample_at - loop.time())
+        await _flow(station, connector, transaction, sample_at)
         if connector.transaction is not transaction:
             return
-        connector.meter()
         if interval_s:
             station.sample(connector)
         station.report(connector.describe())
         if connector.is_full:
             await _leave(station, connector, transaction)
+
+
+async def _flow(
+    station: "SimulatedStation", connector: Connector, transaction: Transaction, until_s: float
+) -> None:
+    """Let energy flow until then, and meter at each moment at which a profile changes its limit."""
+    loop = asyncio.get_running_loop()
+    while connector.transaction is transaction and (left_s := until_s - loop.time()) > 0:
+        await asyncio.sleep(min(left_s, station.profiles.steady_s(transaction)))
+        meter(station, connector)
+
+
+def meter(station: "SimulatedStation", connector: Connector) -> None:
+    """Count what flowed until now, and obey the limit that is in force from now on."""
+    transaction = connector.transaction
+    if transaction is None:
+        return
+    connector.meter()
+    connector.obey(station.profiles.limit_w(connector.connector_id, transaction))
+    if connector.limit_w == 0 and connector.status == "Charging":
+        station.set_status(connector, "SuspendedEVSE")
+    elif connector.limit_w != 0 and connector.status == "SuspendedEVSE":
+        station.set_status(connector, "Charging")
 
 
 async def _leave(

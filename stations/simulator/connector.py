@@ -42,8 +42,8 @@ class Connector:
         self.connector_id = connector_id
         self.car: Car | None = None
         self.reservation: Reservation | None = None
-        self.limit_w: Decimal | None = None
         self.power_w = Decimal(0)
+        self.limit_w: Decimal | None = None
         self._setup, self._memory, self._clock = setup, memory, clock
         self._metered_at_s = clock.steady_s()
         self._boot_wh = self._counted_wh
@@ -142,18 +142,25 @@ class Connector:
         return transaction
 
     def meter(self) -> None:
-        """Count what has flowed since the last time."""
+        """Count what has flowed since the last time, under the limit that was in force."""
         transaction, now_s = self.transaction, self._clock.steady_s()
         if transaction is None or self.car is None:
             return
-        offered_w = self._offered_w()
-        energy_wh = self.car.take(offered_w, dt.timedelta(seconds=now_s - self._metered_at_s))
-        self.power_w = self.car.power_w(offered_w)
+        energy_wh = self.car.take(
+            self._offered_w(), dt.timedelta(seconds=now_s - self._metered_at_s)
+        )
+        self.power_w = self.car.power_w(self._offered_w())
         self._memory.registers_wh[self.connector_id] = (
             self._memory.register_wh(self.connector_id) + energy_wh
         )
         self._metered_at_s = now_s
         transaction.seen_at = stamp(self._clock.now())
+
+    def obey(self, limit_w: Decimal | None) -> None:
+        """Offer no more than this from now on."""
+        self.limit_w = limit_w
+        if self.car is not None:
+            self.power_w = self.car.power_w(self._offered_w())
 
     def end(self) -> None:
         """Stop counting; the car is gone."""

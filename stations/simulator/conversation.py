@@ -51,10 +51,18 @@ async def _speak(station: "SimulatedStation", wire: Wire) -> None:
     await _race(_beat(station, wire), _deliver(station, wire))
 
 
+def boot_of(station: "SimulatedStation") -> Payload:
+    return {
+        "chargePointVendor": "Kubat",
+        "chargePointModel": "Simulator",
+        "firmwareVersion": station.memory.firmware_version,
+    }
+
+
 async def _boot(station: "SimulatedStation", wire: Wire) -> None:
     """Ask to be accepted until it is (OCPP 1.6 §4.2)."""
     while True:
-        reply = await _ask(station, wire, Message("BootNotification", station.boot))
+        reply = await _ask(station, wire, Message("BootNotification", boot_of(station)))
         station.report(f"boot {reply['status']}")
         station.heed_time(reply["currentTime"])
         if reply["status"] == "Accepted":

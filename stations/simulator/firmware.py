@@ -99,6 +99,7 @@ async def _sleep_until(station: "SimulatedStation", moment: dt.datetime) -> None
 def _tell(station: "SimulatedStation", order: Order, status: str) -> None:
     station.maintenance.firmware_status = status
     station.report(f"firmware {status}")
+    station.changed()
     if order.request_id is None:
         station.announce("FirmwareStatusNotification", {"status": status})
         return

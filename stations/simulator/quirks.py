@@ -10,7 +10,8 @@ class Quirks:
     """What a station does wrong with whole messages; the default does nothing wrong.
 
     Of calls of the central system: `mute` are never answered, `refused` are answered with
-    Rejected, `ignored` are accepted and not done. Of its own: `repeated` are sent twice.
+    Rejected, `ignored` are accepted and not done; `crossed` are done first, and answered when all
+    that is said about it is confirmed. Of its own messages `repeated` are sent twice.
     `keeps_states` tells after a lost connection every status that was missed, before the rest.
     `ignores_time` never sets the clock. `breaks_firmware` fails while it installs an image.
     """
@@ -18,6 +19,7 @@ class Quirks:
     mute: frozenset[str] = NONE
     refused: frozenset[str] = NONE
     ignored: frozenset[str] = NONE
+    crossed: frozenset[str] = NONE
     repeated: frozenset[str] = NONE
     keeps_states: bool = False
     ignores_time: bool = False

@@ -21,6 +21,7 @@ from .errors import Disconnected, HandshakeRefused, ScenarioFailed, Unreachable
 from .maintenance import Maintenance
 from .memory import Memory, Message, Transaction
 from .quirks import Quirks
+from .stack import Stack
 from .tags import KnownTags
 from .wire import Payload, Wire, dial
 
@@ -48,6 +49,7 @@ class SimulatedStation:
         self._reporter = report
         self.lines: deque[str] = deque(maxlen=KEPT_LINES)
         self.clock = Clock()
+        self.profiles = Stack(self.clock)
         self.delivered: list[Transaction] = []
         self.refusals: list[str] = []
         self.lost_reply: Payload | None = None
@@ -58,7 +60,7 @@ class SimulatedStation:
         self._action_to_lose = ""
         self._network = asyncio.Event()
         self._network.set()
-        self._has_connected = False
+        self.connections = 0
         self._changed = asyncio.Event()
         self._forget()
 
@@ -145,9 +147,7 @@ class SimulatedStation:
                 self.report("disconnected")
                 delays = iter(RECONNECT_AFTER_S)
             except (Unreachable, HandshakeRefused) as error:
-                if not self._has_connected or (
-                    isinstance(error, HandshakeRefused) and error.is_final
-                ):
+                if not self.connections or (isinstance(error, HandshakeRefused) and error.is_final):
                     raise
             await asyncio.sleep(next(delays, RECONNECT_AFTER_S[-1]))
 
@@ -160,7 +160,7 @@ class SimulatedStation:
             answer=lambda action, payload: answers.answer(self, action, payload),
             lose_reply=self._is_lost,
         )
-        self._has_connected = True
+        self.connections += 1
         self.report("connected")
         if not self._network.is_set():  # it went while we dialled
             self.cut_socket()
@@ -220,14 +220,6 @@ class SimulatedStation:
     def announce_status(self, connector_id: int) -> None:
         self.announce("StatusNotification", self.status_of(connector_id))
 
-    @property
-    def boot(self) -> Payload:
-        return {
-            "chargePointVendor": "Kubat",
-            "chargePointModel": "Simulator",
-            "firmwareVersion": self.memory.firmware_version,
-        }
-
     def status_of(self, connector_id: int) -> Payload:
         """Return a StatusNotification.req; connector 0 is the station itself."""
         connector = self.connectors.get(connector_id)
@@ -277,6 +269,7 @@ class SimulatedStation:
         transaction = connector.begin(id_tag)
         self.owe("StartTransaction", connector.start_of(transaction), transaction)
         self.set_status(connector, "Charging")
+        charging.meter(self, connector)
         self.sample(connector, "Transaction.Begin")
         self.spawn(charging.charge(self, connector, transaction))
 
@@ -287,6 +280,7 @@ class SimulatedStation:
             return
         connector.meter()
         connector.end()
+        self.profiles.forget_charge(connector.connector_id)
         self.owe(
             "StopTransaction",
             {

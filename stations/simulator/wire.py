@@ -6,9 +6,10 @@ both ends misread in the same way no test would see.
 
 import asyncio
 import base64
+import contextlib
 import json
 import urllib.parse
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,10 +28,14 @@ ANSWER_TIMEOUT_S = 30
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A reply to a call of the central system, and what to do once it is out."""
+    """A reply to a call of the central system, and what to do once it is out.
+
+    With `waits_for` it goes out only after that; meanwhile other frames are read.
+    """
 
     payload: Payload
     then: Callable[[], None] | None = None
+    waits_for: Awaitable[None] | None = None
 
 
 @dataclass(slots=True)
@@ -91,6 +96,7 @@ class Wire:
         self._lose_reply = lose_reply
         self._turn = asyncio.Lock()
         self._pending: dict[str, _Pending] = {}
+        self._late: set[asyncio.Task[None]] = set()
 
     async def call(self, action: str, payload: Payload) -> Payload:
         """Send one call and return its result.
@@ -118,9 +124,16 @@ class Wire:
         except ConnectionClosed as closed:
             raise Disconnected(str(closed)) from closed
         finally:
+            for task in self._late:
+                task.cancel()
             for pending in self._pending.values():
                 if not pending.reply.done():
                     pending.reply.set_exception(Disconnected("the socket is gone"))
+
+    async def until_answered(self) -> None:
+        """Wait until the answers that are late are out."""
+        if self._late:
+            await asyncio.wait(self._late)
 
     def abort(self) -> None:
         """Drop the connection without a close frame, as a cut cable does."""
@@ -151,9 +164,22 @@ class Wire:
             return
         if answer is None:
             return
+        if answer.waits_for is not None:
+            late = self._reply_late(message_id, answer.payload, answer.waits_for)
+            task = asyncio.create_task(late)
+            self._late.add(task)
+            task.add_done_callback(self._late.discard)
+            return
         await self._send([CALLRESULT, message_id, answer.payload])
         if answer.then:
             answer.then()
+
+    async def _reply_late(
+        self, message_id: str, payload: Payload, waits_for: Awaitable[None]
+    ) -> None:
+        await waits_for
+        with contextlib.suppress(Disconnected):
+            await self._send([CALLRESULT, message_id, payload])
 
     def _finish(self, message_id: str, outcome: Payload | CallRefused) -> None:
         pending = self._pending.get(message_id)

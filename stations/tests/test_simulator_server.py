@@ -1,128 +1,23 @@
 """Each scenario of the simulator, as a command, against a real server: the bill must be right."""
 
-import asyncio
-import itertools
-import subprocess
-import sys
-import time
 from decimal import Decimal
 
-import httpx
 import pytest
 
-from config.tests.server import ROOT, ServerProcess
-from stations.simulator.connector import Setup
-from stations.simulator.fleet import play
-from stations.simulator.quirks import METERS, PLAIN_METER
-from stations.simulator.scenarios import SCENARIOS
-from stations.simulator.station import SimulatedStation
+from stations.tests.house import KEY, House, open_town
 
 pytestmark = pytest.mark.e2e
-
-KEY = "a-key-of-the-tests"
-PASSWORD = "correct horse battery staple"
-FAST = ("--power-kw=60", "--speed=60", "--interval=0.2")
-
-
-class House:
-    """One station and one driver, alice, with 1,000 and a card, on a server that tests share."""
-
-    numbers = itertools.count(1)
-
-    def __init__(self, server):
-        self.server = server
-        number = next(self.numbers)
-        self.station_id, self.card = f"S-{number}", f"CARD-{number}"
-        self.staff = self.log_in("olga")
-        register = {"email": f"alice-{number}@example.org", "password": PASSWORD}
-        self.user_id = self.post(None, "/auth/register", register)["id"]
-        self.alice = self.log_in(register["email"])
-        station = {"station_id": self.station_id, "connectors": 1, "key": KEY}
-        self.post(self.staff, "/ocpp/stations", station)
-        self.post(self.staff, "/ocpp/id_tags", {"id_tag": self.card, "user_id": self.user_id})
-        top_up = {"amount": "1000", "provider": "manual", "user_id": self.user_id}
-        self.post(self.staff, "/billing/topups", top_up)
-
-    def log_in(self, username):
-        body = {"username": username, "password": PASSWORD}
-        return self.post(None, "/auth/login", body)["token"]
-
-    def post(self, token, path, body):
-        answer = httpx.post(self.server.base_url + path, json=body, headers=bearer(token))
-        assert answer.is_success, answer.text
-        return answer.json()
-
-    def get(self, token, path):
-        answer = httpx.get(self.server.base_url + path, headers=bearer(token))
-        assert answer.is_success, answer.text
-        return answer.json()
-
-    def simulate(self, *arguments):
-        return subprocess.Popen(
-            [
-                *(sys.executable, "manage.py", "simulate", "--timeout=60", *FAST),
-                f"--url=ws://127.0.0.1:{self.server.port}",
-                *arguments,
-            ],
-            cwd=ROOT,
-            env=self.server.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def play(self, scenario, *arguments):
-        """Let this house's station play a scenario."""
-        who = (f"--station-id={self.station_id}", f"--key={KEY}")
-        return self.simulate(*who, f"--scenario={scenario}", *arguments)
-
-    def wait_for_station(self):
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
-            station = self.get(self.staff, f"/ocpp/stations/{self.station_id}")
-            if station["online"] and station["connectors"][0]["status"] == "Available":
-                return
-            time.sleep(0.1)
-        raise AssertionError(self.server.log)
-
-    def start_charge(self, **limit):
-        return self.post(self.alice, "/ocpp/start_charge", {"station_id": self.station_id, **limit})
-
-    def check_the_only_session(self, *, energy_kwh=None):
-        """One session, settled: its energy at 12.50 was paid, and nothing is on hold."""
-        (session,) = self.get(self.alice, "/ocpp/sessions")["results"]
-        assert session["status"] == "completed", session
-        cost = Decimal(session["cost"])
-        if energy_kwh is not None:
-            assert session["energy_kwh"] == energy_kwh
-        total = (Decimal(session["energy_kwh"]) * Decimal("12.50")).quantize(Decimal("0.01"))
-        assert cost > 0
-        assert abs(total - Decimal(session["bill"]["total"])) <= Decimal("0.01")
-        balance = self.get(self.alice, "/billing/balance")
-        assert Decimal(balance["balance"]) == 1000 - cost
-        assert balance["held"] == "0.00"
-        self.server.manage("reconcile")
-        return session
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    settings = {"DJANGO_SUPERUSER_PASSWORD": PASSWORD, "CSMS_PROVISION": "false"}
-    directory = tmp_path_factory.mktemp("server")
-    with ServerProcess.on_sqlite(directory, **settings) as process:
-        process.manage("createsuperuser", "--noinput", "--username=olga", "--email=olga@x.org")
-        house = House(process)
-        house.post(house.staff, "/ocpp/tariffs", {"price_per_kwh": "12.50", "currency": "KGS"})
-        yield process
+    with open_town(tmp_path_factory.mktemp("server")) as server:
+        yield server
 
 
 @pytest.fixture
 def house(server):
     return House(server)
-
-
-def bearer(token):
-    return {"Authorization": f"Bearer {token}"} if token else {}
 
 
 def finish(process):
@@ -204,59 +99,3 @@ def test_a_fleet_starts_side_by_side(house):
         path = f"/ocpp/sessions?station_id=F-{number}"
         (session,) = house.get(house.staff, path)["results"]
         assert (session["energy_kwh"], session["cost"]) == ("1.000", "0.00")
-
-
-BY_CARD = (
-    "cached-tag",
-    "reconnect",
-    "offline",
-    "clock-1970",
-    "double-stop",
-    "no-transaction-id",
-    "wh-labelled-kwh",
-    "kwh-labelled-wh",
-    "phases",
-    "meter-stop-zero",
-    "meter-stop-kwh",
-    "per-transaction-register",
-    "empty-sampled-value",
-    "disorder",
-    "jump",
-)
-
-
-async def play_side_by_side(houses):
-    return await asyncio.gather(*(play_by_card(house, name) for name, house in houses.items()))
-
-
-async def play_by_card(house, name):
-    """Play a scenario, or an ordinary charge with an odd meter."""
-    setup = Setup(
-        url=f"ws://127.0.0.1:{house.server.port}",
-        station_id=house.station_id,
-        key=KEY,
-        speed=Decimal(60),
-        interval_s=Decimal("0.2"),
-        car_needs_wh=Decimal(2000),
-        meter=METERS.get(name, PLAIN_METER),
-    )
-    scenario = SCENARIOS.get(name, SCENARIOS["local-start"])
-    station = SimulatedStation(setup)
-    (outcome,) = await play([station], scenario, id_tag=house.card, timeout_s=60)
-    return outcome
-
-
-@pytest.fixture(scope="module")
-def by_card(server):
-    """Every story in which a card charges 2 kWh, played side by side: (house, outcome) by name."""
-    houses = {name: House(server) for name in BY_CARD}
-    outcomes = asyncio.run(play_side_by_side(houses))
-    return dict(zip(BY_CARD, zip(houses.values(), outcomes, strict=True), strict=True))
-
-
-@pytest.mark.parametrize("name", BY_CARD)
-def test_a_card_pays_for_2_kwh_whatever_the_station_does(by_card, name):
-    house, outcome = by_card[name]
-    assert outcome.error is None
-    session = house.check_the_only_session(energy_kwh="2.000")
-    assert session["cost"] == "25.00"

@@ -43,7 +43,12 @@ def answer(station: "SimulatedStation", action: str, payload: Payload) -> Answer
     except (KeyError, TypeError, ValueError, ArithmeticError) as error:
         raise CallRefused("FormationViolation", f"{action}: {error!r}") from error
     station.report(f"{action} {reply.payload.get('status', 'answered')}")
-    return Answer(reply.payload) if action in station.quirks.ignored else reply
+    if action in station.quirks.ignored:
+        return Answer(reply.payload)
+    if action in station.quirks.crossed and reply.then:
+        reply.then()
+        return Answer(reply.payload, waits_for=station.until(lambda: station.is_silent))
+    return reply
 
 
 HANDLERS: dict[str, Handler] = {
@@ -56,7 +61,7 @@ HANDLERS: dict[str, Handler] = {
     "DataTransfer": lambda station, payload: status("UnknownVendorId"),
     "DeleteCertificate": security.delete_certificate,
     "ExtendedTriggerMessage": security.extended_trigger,
-    "GetCompositeSchedule": lambda station, payload: status("Rejected"),
+    "GetCompositeSchedule": smart_charging.get_composite_schedule,
     "GetConfiguration": core.get_configuration,
     "GetDiagnostics": maintenance.get_diagnostics,
     "GetInstalledCertificateIds": security.installed_ids,

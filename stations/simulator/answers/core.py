@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING
 
+from ..profiles import RUNNING, Profile
 from ..wire import Answer, Payload
 from .reply import status
-from .smart_charging import limit_w_of
 
 if TYPE_CHECKING:
     from ..station import SimulatedStation
@@ -21,10 +21,12 @@ def remote_start(station: "SimulatedStation", payload: Payload) -> Answer:
         return status("Rejected")
     connector = connectors[0]
     profile = payload.get("chargingProfile")
-    limit_w = limit_w_of(profile) if profile else None
+    if profile and profile["chargingProfilePurpose"] != RUNNING:
+        return status("Rejected")
 
     def begin() -> None:
-        connector.limit_w = limit_w
+        if profile:
+            station.profiles.add(Profile(connector.connector_id, profile))
         station.obey_start(connector, id_tag)
 
     return status("Accepted", begin)

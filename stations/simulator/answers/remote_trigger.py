@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from .. import charging
+from ..conversation import boot_of
 from ..wire import Answer, Payload
 from .reply import status
 
@@ -33,7 +35,7 @@ def trigger(station: "SimulatedStation", payload: Payload) -> Answer:
 def _tell(station: "SimulatedStation", wanted: str, numbers: list[int]) -> None:
     match wanted:
         case "BootNotification":
-            station.announce(wanted, station.boot)
+            station.announce(wanted, boot_of(station))
         case "Heartbeat":
             station.announce(wanted, {})
         case "DiagnosticsStatusNotification":
@@ -45,7 +47,7 @@ def _tell(station: "SimulatedStation", wanted: str, numbers: list[int]) -> None:
                 station.announce_status(n)
         case "MeterValues":
             for n in numbers:
-                station.connectors[n].meter()
+                charging.meter(station, station.connectors[n])
                 station.sample(station.connectors[n], "Trigger")
 
 

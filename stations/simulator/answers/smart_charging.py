@@ -1,37 +1,66 @@
-"""Smart Charging (OCPP 1.6 §5.2, §5.16)."""
+"""Smart Charging (OCPP 1.6 §5.5, §5.7, §5.16)."""
 
-from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from .. import charging
+from ..clock import stamp
+from ..profiles import PHASES, RUNNING, VOLTS, Profile
 from ..wire import Answer, Payload
 from .reply import status
 
 if TYPE_CHECKING:
     from ..station import SimulatedStation
 
-VOLTS_OF_THREE_PHASES = 3 * 230
-
 
 def set_charging_profile(station: "SimulatedStation", payload: Payload) -> Answer:
-    """Take a TxProfile for the charge that runs; its first period is its limit."""
-    profile = payload["csChargingProfiles"]
-    connector = station.connectors.get(payload["connectorId"])
-    if connector is None or connector.transaction is None:
+    profile = Profile(payload["connectorId"], payload["csChargingProfiles"])
+    is_for_us = profile.connector_id in (0, *station.connectors)
+    if not is_for_us or (profile.purpose == RUNNING and not _is_of_charge(station, profile)):
         return status("Rejected")
-    if profile["chargingProfilePurpose"] != "TxProfile":
-        return status("Rejected")
-    connector.limit_w = limit_w_of(profile)
-    return status("Accepted")
+    is_taken = station.profiles.add(profile)
+    _obey(station)
+    return status("Accepted" if is_taken else "Rejected")
 
 
 def clear_charging_profile(station: "SimulatedStation", payload: Payload) -> Answer:
-    limited = [c for c in station.connectors.values() if c.limit_w is not None]
-    for connector in limited:
-        connector.limit_w = None
-    return status("Accepted" if limited else "Unknown")
+    is_known = station.profiles.clear(payload)
+    _obey(station)
+    return status("Accepted" if is_known else "Unknown")
 
 
-def limit_w_of(profile: Payload) -> Decimal:
-    schedule = profile["chargingSchedule"]
-    limit = Decimal(str(schedule["chargingSchedulePeriod"][0]["limit"]))
-    return limit if schedule["chargingRateUnit"] == "W" else limit * VOLTS_OF_THREE_PHASES
+def get_composite_schedule(station: "SimulatedStation", payload: Payload) -> Answer:
+    """In A each limit is that of three phases."""
+    number, unit = payload["connectorId"], payload.get("chargingRateUnit", "W")
+    if number not in (0, *station.connectors):
+        return status("Rejected")
+    connector = station.connectors.get(number)
+    begins_at, periods = station.profiles.compose(
+        number,
+        connector.transaction if connector else None,
+        duration_s=payload["duration"],
+        most_w=station.setup.power_w,
+    )
+    divisor = 1 if unit == "W" else VOLTS * PHASES
+    schedule = {
+        "duration": payload["duration"],
+        "chargingRateUnit": unit,
+        "chargingSchedulePeriod": [
+            {"startPeriod": start_s, "limit": round(float(limit_w / divisor), 1)}
+            for start_s, limit_w in periods
+        ],
+    }
+    answer = {"status": "Accepted", "connectorId": number, "scheduleStart": stamp(begins_at)}
+    return Answer({**answer, "chargingSchedule": schedule})
+
+
+def _is_of_charge(station: "SimulatedStation", profile: Profile) -> bool:
+    connector = station.connectors.get(profile.connector_id)
+    transaction = connector.transaction if connector else None
+    if transaction is None:
+        return False
+    return profile.payload.get("transactionId") in (None, transaction.transaction_id)
+
+
+def _obey(station: "SimulatedStation") -> None:
+    for connector in station.connectors.values():
+        charging.meter(station, connector)

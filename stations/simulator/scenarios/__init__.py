@@ -6,7 +6,7 @@ The first line of each docstring is its help.
 from collections.abc import Awaitable, Callable
 
 from ..station import SimulatedStation
-from . import charging, disobedience, network
+from . import charging, disobedience, network, service
 
 Scenario = Callable[[SimulatedStation, str], Awaitable[None]]
 
@@ -25,6 +25,18 @@ THEMES: dict[str, dict[str, Scenario]] = {
         "offline-many": network.offline_many,
         "state-before-money": network.state_before_money,
         "clock-1970": network.clock_1970,
+        "clock-set-by-boot": network.clock_set_by_boot,
+        "message-id-restart": network.message_id_restart,
+        "crossing-calls": network.crossing_calls,
+        "half-open": network.half_open,
+        "flood": network.flood,
+    },
+    "what an operator asks for": {
+        "reservation": service.reservation,
+        "reservation-taken": service.reservation_taken,
+        "firmware": service.firmware,
+        "firmware-fails": service.firmware_fails,
+        "diagnostics": service.diagnostics,
     },
     "stations that do not obey": {
         "unplugged-cable": disobedience.unplugged_cable,

@@ -1,12 +1,13 @@
 """Charges as they should be."""
 
 from ..station import SimulatedStation
-from .steps import need_tag, until_delivered
+from .steps import START, need_tag, until_called, until_delivered
 
 
 async def plain(station: SimulatedStation, id_tag: str) -> None:
     """Wait for a RemoteStart and charge until it is stopped or the car is full."""
     async with station.powered():
+        await until_called(station, START)
         await until_delivered(station)
 
 

@@ -6,9 +6,9 @@ from ..clock import stamp
 from ..errors import ScenarioFailed
 from ..quirks import Quirks
 from ..station import SimulatedStation
-from .steps import ask, begin, has_status, until_asked, until_delivered
+from .steps import START, ask, begin, has_status, until_asked, until_called, until_delivered
 
-START, STOP = "RemoteStartTransaction", "RemoteStopTransaction"
+STOP = "RemoteStopTransaction"
 NOBODYS_TRANSACTION = 2_000_000_000
 
 
@@ -16,7 +16,7 @@ async def unplugged_cable(station: SimulatedStation, id_tag: str) -> None:
     """A RemoteStart is accepted and nobody plugs in: Available after ConnectionTimeOut."""
     station.has_cable = False
     async with station.powered():
-        await station.until(lambda: START in station.heard)
+        await until_called(station, START)
         await station.until(lambda: has_status(station, "Preparing"))
         await station.until(lambda: not has_status(station, "Preparing") and station.is_silent)
 
@@ -75,7 +75,7 @@ async def _decline_start(station: SimulatedStation, quirks: Quirks) -> None:
     """Be asked to start, start nothing, and still be heard by the server."""
     station.quirks = quirks
     async with station.powered():
-        await station.until(lambda: START in station.heard)
+        await until_called(station, START)
         await ask(station, "Heartbeat", {})
         if station.memory.transactions:
             raise ScenarioFailed("a charge began")

@@ -2,20 +2,25 @@
 
 import dataclasses
 import datetime as dt
+import itertools
 
 from ..errors import ScenarioFailed
 from ..station import SimulatedStation
+from ..wire import dial
 from .steps import (
+    START,
     begin,
     known_id,
     lose_network,
     lost_id,
     need_tag,
+    until_called,
     until_delivered,
     until_sampled,
 )
 
 MANY = 3
+FLOOD = 300
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
@@ -29,6 +34,8 @@ async def reply_lost(station: SimulatedStation, id_tag: str) -> None:
         station.lose_reply_to("StartTransaction")
         if id_tag:
             await station.present_tag(station.connectors[1], id_tag)
+        else:
+            await until_called(station, START)
         await station.until(lambda: known_id(station) is not None)
         lost, again = lost_id(station), known_id(station)
         if lost != again:
@@ -51,6 +58,7 @@ async def power_failure(station: SimulatedStation, id_tag: str) -> None:
             await station.present_tag(station.connectors[1], id_tag)
         else:
             station.lose_reply_to("StartTransaction")
+            await until_called(station, START)
             await station.until(lambda: station.lost_reply)
             station.cut_network()
         await until_sampled(station)
@@ -101,6 +109,59 @@ async def clock_1970(station: SimulatedStation, id_tag: str) -> None:
     async with station.powered():
         await station.until(lambda: station.is_ready)
         await station.present_tag(station.connectors[1], id_tag)
+        await until_delivered(station)
+
+
+async def clock_set_by_boot(station: SimulatedStation, id_tag: str) -> None:
+    """A charge begins in 1970, without a network; the boot sets the clock in its midst."""
+    need_tag(id_tag)
+    station.clock.set(EPOCH)
+    station.cut_network()
+    async with station.powered():
+        await station.present_tag(station.connectors[1], id_tag)
+        await until_sampled(station)
+        station.restore_network()
+        await until_delivered(station)
+
+
+async def message_id_restart(station: SimulatedStation, id_tag: str) -> None:
+    """The connection breaks in mid-charge, and the message ids begin at 1 again with the next."""
+    async with station.powered():
+        await begin(station, id_tag)
+        station.message_ids = itertools.count(1)
+        station.cut_socket()
+        await until_delivered(station)
+
+
+async def crossing_calls(station: SimulatedStation, id_tag: str) -> None:
+    """A RemoteStart and a RemoteStop are answered after the transaction is told."""
+    crossed = frozenset({START, "RemoteStopTransaction"})
+    station.quirks = dataclasses.replace(station.quirks, crossed=crossed)
+    async with station.powered():
+        await begin(station, id_tag)
+        await until_delivered(station)
+        if station.wire is not None:
+            await station.wire.until_answered()
+
+
+async def half_open(station: SimulatedStation, id_tag: str) -> None:
+    """An old socket of the station is still open, and dies only after the new one charges."""
+    old = await dial(station.setup.url, station.setup.station_id, station.memory.key)
+    async with station.powered():
+        await begin(station, id_tag)
+        old.transport.abort()
+        await until_delivered(station)
+    if station.connections > 1:
+        raise ScenarioFailed("the old socket took the new one with it")
+
+
+async def flood(station: SimulatedStation, id_tag: str) -> None:
+    """Hundreds of samples and statuses wait at once in a charge; all must be confirmed."""
+    async with station.powered():
+        connector = await begin(station, id_tag)
+        for _ in range(FLOOD):
+            station.sample(connector)
+            station.announce_status(connector.connector_id)
         await until_delivered(station)
 
 

@@ -1,5 +1,7 @@
 """What several scenarios do."""
 
+import asyncio
+
 from ..connector import Connector
 from ..errors import Disconnected, ScenarioFailed
 from ..memory import Transaction
@@ -7,6 +9,8 @@ from ..station import SimulatedStation
 from ..wire import Payload
 
 SAMPLES = 3
+PATIENCE_S = 600
+START = "RemoteStartTransaction"
 
 
 def need_tag(id_tag: str) -> None:
@@ -22,6 +26,8 @@ async def begin(station: SimulatedStation, id_tag: str) -> Connector:
     await station.until(lambda: station.is_ready)
     if id_tag:
         await station.present_tag(station.connectors[1], id_tag)
+    else:
+        await until_called(station, START)
     await station.until(lambda: known_id(station) is not None)
     running = [c for c in station.connectors.values() if c.transaction]
     if not running:
@@ -39,6 +45,16 @@ async def until_delivered(station: SimulatedStation, charges: int = 1) -> None:
     for transaction in station.delivered:
         if transaction.verdict != "Accepted":
             raise ScenarioFailed(f"the tag {transaction.id_tag} is {transaction.verdict}")
+
+
+async def until_called(station: SimulatedStation, *actions: str) -> None:
+    """Wait for a call of the central system. Raises ScenarioFailed when none comes for long."""
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            await station.until(lambda: not set(actions).isdisjoint(station.heard))
+    except TimeoutError:
+        named = " or ".join(actions)
+        raise ScenarioFailed(f"no {named} came in {PATIENCE_S / 60:g} minutes") from None
 
 
 async def until_asked(station: SimulatedStation, action: str) -> None:
