@@ -36,6 +36,7 @@ GROUPS = (
             ("stations.firmwareimage", "memory"),
             ("stations.logrequest", "troubleshoot"),
             ("stations.installedprofile", "speed"),
+            ("stations.compositeschedule", "show_chart"),
             ("stations.command", "send"),
             ("stations.frame", "data_object"),
         ),

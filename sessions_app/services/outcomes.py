@@ -7,7 +7,7 @@ commands in `calls`, which locks them first.
 
 from collections.abc import Callable
 
-from stations import charging_profiles, configuration, uploads
+from stations import charging_profiles, composite_schedules, configuration, uploads
 from stations.certificates import issue, roots
 from stations.firmware import progress
 from stations.models import Command, Station
@@ -20,6 +20,7 @@ HEARERS: dict[str, Callable[[Command], None]] = {
     "ChangeConfiguration": configuration.absorb,
     "ClearChargingProfile": charging_profiles.absorb_clearing,
     "DeleteCertificate": roots.hear,
+    "GetCompositeSchedule": composite_schedules.absorb,
     "GetConfiguration": configuration.absorb,
     "GetDiagnostics": uploads.hear,
     "GetInstalledCertificateIds": roots.hear,

@@ -45,6 +45,7 @@ from stations import wishes
 from stations.certificates import roots
 from stations.models import (
     Command,
+    CompositeSchedule,
     Connector,
     ConnectorStatus,
     Frame,
@@ -139,6 +140,9 @@ def make_securities(station):
     )
     InstalledRoot.objects.create(station=station, kind=roots.KINDS[0], hash_algorithm="MD5")
     SecurityEvent.objects.create(station=station, type="FirmwareUpdated")
+    CompositeSchedule.objects.create(
+        station=station, connector_id=1, start_at=now, duration_s=60, unit="A", periods=[]
+    )
     InstalledProfile.objects.create(
         station=station,
         connector_id=0,

@@ -7,6 +7,7 @@ from billing.admin.display import link
 from billing.admin.reasoned import Act, Done, reasoned
 
 from .. import charging_profiles, registry
+from ..composite_schedules import ASK
 from ..models import Command, Station
 from .charging_forms import ClearForm, CompositeForm, ProfileForm
 
@@ -60,7 +61,7 @@ class SmartChargingButtons:
         }
         command = registry.ask_station(
             station=act.row,
-            action="GetCompositeSchedule",
+            action=ASK,
             payload=payload,
             by=act.actor,
             reason=act.reason,

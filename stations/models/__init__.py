@@ -2,6 +2,7 @@ from .alert import Alert
 from .certificate import InstalledRoot, StationCertificate
 from .charging_profile import InstalledProfile
 from .command import Command
+from .composite_schedule import CompositeSchedule
 from .configuration import ConfigurationReport, ConfigurationWish
 from .firmware import (
     FirmwareCampaign,
@@ -22,6 +23,7 @@ from .upload import LogRequest, ReceivedFile
 __all__ = [
     "Alert",
     "Command",
+    "CompositeSchedule",
     "ConfigurationReport",
     "ConfigurationWish",
     "Connector",
