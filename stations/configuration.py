@@ -25,7 +25,7 @@ from .commands import error_code
 from .comparison import is_same
 from .configuration_keys import is_standard, name_in, standard
 from .errors import StationOffline
-from .frames import MASK, SECRET_KEYS
+from .frames import MASK, SECRET_KEYS, mask
 from .models import Command, ConfigurationWish, Station
 from .wanted import reported, unmet, wanted
 
@@ -259,8 +259,8 @@ def _entry(station: Station, key: str, spellings: dict[str, str]) -> dict[str, A
 
 
 def _absorb_change(station: Station, command: Command) -> None:
-    """Store how ChangeConfiguration ended (OCPP 1.6 §5.3)."""
-    key, value = command.payload.get("key"), command.payload.get("value")
+    """Store how ChangeConfiguration ended (OCPP 1.6 §5.3); makers have secret keys of their own."""
+    key, value = command.payload.get("key"), mask(command.payload).get("value")
     if not isinstance(key, str) or key.casefold() in SECRET_KEYS:
         return
     entry = station.configuration.setdefault(name_in(station.configuration, key), {})

@@ -13,6 +13,7 @@ from billing.models import User
 from . import addresses, registry, storage
 from .apart import apart
 from .clock import wire_time
+from .commands import error_code
 from .errors import TooManyFiles, UploadNotFound
 from .models import Command, LogRequest, ReceivedFile, Station
 from .progress import Progress
@@ -84,8 +85,7 @@ def hear(command: Command) -> None:
     if request.status != Status.ASKED:
         request.save(update_fields=["file_name"])  # its progress was faster than its answer
     elif command.status != Command.Status.ANSWERED:
-        cause = str((command.error or {}).get("code", ""))
-        move(request, Status.FAILED, timezone.now(), cause=cause)
+        move(request, Status.FAILED, timezone.now(), cause=error_code(command))
     elif answer.get("status") == "Rejected":
         move(request, Status.FAILED, timezone.now(), cause="rejected")
     elif request.kind == Kind.DIAGNOSTICS and not request.file_name:

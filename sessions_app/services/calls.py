@@ -13,6 +13,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from stations import commands
+from stations.commands import error_code
 from stations.models import Command
 
 from ..models import ChargingSession, SessionEvent, SessionStatus
@@ -126,7 +127,7 @@ def _tell(session: ChargingSession, command: Command) -> None:
         actor="station",
         action=command.action,
         status=command.status,
-        answer=answer or (command.error or {}).get("code", ""),
+        answer=answer or error_code(command),
     )
     is_accepted = command.status == Status.ANSWERED and answer == "Accepted"
     if command.action == START_ACTION and session.transaction_id is None:
@@ -137,7 +138,7 @@ def _tell(session: ChargingSession, command: Command) -> None:
 
 def _start_resolved(session: ChargingSession, command: Command, *, is_accepted: bool) -> None:
     """Accepted: it must begin in time. Refused: it is over. Cut off: its answer may yet show."""
-    is_refused = command.status == Status.ANSWERED or _error_code(command) != "disconnected"
+    is_refused = command.status == Status.ANSWERED or error_code(command) != "disconnected"
     if is_accepted:
         allowed = dt.timedelta(seconds=session.station.connection_timeout_s) + START_GRACE
         session.due_at = timezone.now() + allowed
@@ -176,7 +177,3 @@ def _was_stop_accepted(session: ChargingSession) -> bool:
     return Command.objects.filter(
         reference=session.reference, action=STOP_ACTION, response__status="Accepted"
     ).exists()
-
-
-def _error_code(command: Command) -> str:
-    return str((command.error or {}).get("code", ""))

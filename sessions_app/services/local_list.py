@@ -16,6 +16,7 @@ from django.utils import timezone
 from billing.models import User
 from stations import alerts, audit, commands, registry
 from stations.apart import apart
+from stations.commands import error_code
 from stations.models import Command, Station
 
 from ..models import LocalList
@@ -269,7 +270,7 @@ def _result(command: Command) -> str:
     """How a command ended, in the words of the wire."""
     answer = command.response or {}
     told = answer.get("status", answer.get("listVersion"))
-    return str(told if told is not None else (command.error or {}).get("code", ""))
+    return str(told if told is not None else error_code(command))
 
 
 def _hear_version(row: LocalList, command: Command) -> None:
@@ -299,7 +300,7 @@ def _find_lost(row: LocalList, version: int) -> None:
 
 
 def _may_have_made(sent: Command, version: int, row: LocalList) -> bool:
-    is_lost = (sent.error or {}).get("code") in LOST
+    is_lost = error_code(sent) in LOST
     has_ground = row.has_base or sent.payload["updateType"] == "Full"
     return is_lost and has_ground and sent.payload["listVersion"] == version
 
@@ -333,7 +334,7 @@ def _take(row: LocalList, command: Command) -> None:
 
 def _fail(row: LocalList, command: Command) -> None:
     """Try again later, later each time; a socket that closed is no failure of the station."""
-    code = (command.error or {}).get("code")
+    code = error_code(command)
     if command.reference != LocalList.REFERENCE:
         return
     row.version_asked_at = None  # what the station has now is its to say

@@ -12,6 +12,8 @@ from django.utils import timezone
 
 from billing.models import User
 from stations import alerts, commands
+from stations.clock import wire_time
+from stations.commands import error_code
 from stations.configuration import NO_SUCH_CALL
 from stations.models import Command, Connector, Station
 
@@ -124,7 +126,7 @@ def ask_to_hold(reservation: Reservation) -> None:
         "reservationId": reservation.pk,
         "connectorId": reservation.connector_id,
         "idTag": reservation.id_tag,
-        "expiryDate": _wire_time(reservation.expires_at),
+        "expiryDate": wire_time(reservation.expires_at),
     }
     if reservation.parent_id_tag:
         payload["parentIdTag"] = reservation.parent_id_tag
@@ -150,10 +152,6 @@ def close(reservation: Reservation, state: State, *, error_code: str = "") -> No
 
 def tries(reservation: Reservation, action: str) -> int:
     return Command.objects.filter(reference=reservation.reference, action=action).count()
-
-
-def error_code(command: Command) -> str:
-    return str((command.error or {}).get("code", ""))
 
 
 def _find_used(
@@ -220,7 +218,3 @@ def _send(reservation: Reservation, action: str, payload: dict[str, object]) -> 
         expires_in_s=max(1, int(left)),
         requested_by=reservation.requested_by,
     )
-
-
-def _wire_time(at: dt.datetime) -> str:
-    return at.astimezone(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

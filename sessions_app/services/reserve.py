@@ -14,6 +14,7 @@ from billing.errors import Forbidden, InsufficientFunds, Invalid
 from billing.models import User
 from stations import audit, registry
 from stations.apart import apart
+from stations.commands import error_code
 from stations.configuration import NO_SUCH_CALL
 from stations.errors import ConnectorBusy, ConnectorReserved, StationDisabled, StationOffline
 from stations.models import Command, Station
@@ -29,7 +30,6 @@ from .reservations import (
     ask_to_release,
     claims_at,
     close,
-    error_code,
     tries,
 )
 

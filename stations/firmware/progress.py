@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from ..commands import INVALID_RESPONSE
+from ..commands import INVALID_RESPONSE, error_code
 from ..configuration import NO_SUCH_CALL
 from ..models import Command, FirmwareCampaign, FirmwareReport, FirmwareUpdate, Station
 from ..models.firmware import ACTIVE, UpdateStatus
@@ -127,7 +127,7 @@ def move(
 
 def _hear_answer(update: FirmwareUpdate, command: Command) -> None:
     now = timezone.now()
-    code = str((command.error or {}).get("code", ""))
+    code = error_code(command)
     answer = (command.response or {}).get("status", "Accepted")
     if command.status == Command.Status.ANSWERED and answer not in TAKEN:
         move(update, _S.FAILED, now, cause=_snake(answer))

@@ -3,7 +3,9 @@
 import pytest
 from django.utils import timezone
 
-from stations import key_table, wishes
+from sessions_app.services import calls
+from stations import commands, key_table, wishes
+from stations.models import Command
 from stations.tests.cast import signed_in
 
 PATH = "/ocpp/stations/K-1/configuration"
@@ -61,3 +63,17 @@ def test_configuration_is_for_staff(station, olga, alice):
     assert signed_in().get(PATH).status_code == 401
     answer = signed_in(olga).get("/ocpp/stations/S-9/configuration")
     assert (answer.status_code, answer.json()["code"]) == (404, "station_not_found")
+
+
+def test_the_value_of_a_makers_secret_key_is_not_shown(olga, configured):
+    command = commands.send(
+        station=configured,
+        action="ChangeConfiguration",
+        payload={"key": "WifiPassword", "value": "hunter2"},
+        lane=Command.Lane.ASKED,
+    )
+    calls.record_answer(command.pk, {"status": "Accepted"})
+    answer = signed_in(olga).get(PATH)
+    assert "hunter2" not in answer.content.decode()
+    keys = {row["key"]: row["value"] for row in answer.json()["keys"]}
+    assert keys["WifiPassword"] == "***"
