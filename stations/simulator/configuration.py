@@ -53,7 +53,7 @@ class Configuration:
 
     PASSWORD = "AuthorizationKey"  # noqa: S105 - the name of the key
 
-    def __init__(self, *, connectors: int, interval_s: Decimal) -> None:
+    def __init__(self, *, connectors: int, interval_s: Decimal, attempts: int) -> None:
         self._values = {
             **_READ_ONLY,
             "NumberOfConnectors": str(connectors),
@@ -61,6 +61,7 @@ class Configuration:
             **_SWITCHES,
             **_TEXTS,
             "MeterValueSampleInterval": str(interval_s),
+            "TransactionMessageAttempts": str(attempts),
         }
 
     def read(self, keys: list[str]) -> Payload:

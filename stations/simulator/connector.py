@@ -24,6 +24,7 @@ class Setup:
     interval_s: Decimal = Decimal(10)
     car_needs_wh: Decimal = Decimal(60_000)
     parking_s: float = 0
+    attempts: int = 3
     meter: Meter = PLAIN_METER
 
 

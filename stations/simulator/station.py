@@ -67,7 +67,9 @@ class SimulatedStation:
     def _forget(self) -> None:
         """Be as after a power failure: message ids begin at 1 and nothing is agreed."""
         self.configuration = Configuration(
-            connectors=self.setup.connectors, interval_s=self.setup.interval_s
+            connectors=self.setup.connectors,
+            interval_s=self.setup.interval_s,
+            attempts=self.setup.attempts,
         )
         self.connectors = {
             number: Connector(number, setup=self.setup, memory=self.memory, clock=self.clock)

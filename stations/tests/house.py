@@ -70,13 +70,25 @@ class House:
         return self.simulate(*who, f"--scenario={scenario}", *arguments)
 
     def wait_for_station(self):
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
-            station = self.get(self.staff, f"/ocpp/stations/{self.station_id}")
-            if station["online"] and station["connectors"][0]["status"] == "Available":
-                return
+        self.wait_for_status("Available")
+
+    def wait_for_status(self, status):
+        self.wait_for(
+            f"/ocpp/stations/{self.station_id}",
+            lambda found: found["online"] and found["connectors"][0]["status"] == status,
+        )
+
+    def wait_for(self, path, is_true, token=None):
+        """Return what is there once it is true."""
+        deadline = time.monotonic() + 60
+        while not is_true(found := self.get(token or self.staff, path)):
+            assert time.monotonic() < deadline, found
             time.sleep(0.1)
-        raise AssertionError(self.server.log)
+        return found
+
+    def ask_station(self, action, payload):
+        path = f"/ocpp/stations/{self.station_id}/commands"
+        self.post(self.staff, path, {"action": action, "payload": payload, "reason": "a test"})
 
     def start_charge(self, **limit):
         return self.post(self.alice, "/ocpp/start_charge", {"station_id": self.station_id, **limit})
@@ -99,9 +111,9 @@ class House:
 
 
 @contextlib.contextmanager
-def open_town(directory):
+def open_town(directory, **more):
     """A server with an operator, olga, and a price; `staff` is her token."""
-    settings = {"DJANGO_SUPERUSER_PASSWORD": PASSWORD, "CSMS_PROVISION": "false"}
+    settings = {"DJANGO_SUPERUSER_PASSWORD": PASSWORD, "CSMS_PROVISION": "false", **more}
     with ServerProcess.on_sqlite(directory, **settings) as server:
         server.manage("createsuperuser", "--noinput", "--username=olga", "--email=olga@x.org")
         login = {"username": "olga", "password": PASSWORD}

@@ -31,7 +31,13 @@ STORIES = (
     "flood",
     "double-stop",
 )
-IN_REVIEW = {"meter-stop-kwh"}
+ODD_METERS = tuple(name for name in METERS if name != "plain")
+IN_REVIEW = {"jump", "negative"}
+"""What docs/metering.md leaves to an operator."""
+FREE = {"meter-stop-zero", "meter-stop-kwh"}
+"""meterStop below meterStart is billed as 0."""
+REFUSED = {"numbers", "odd-context", "empty-sampled-value"}
+"""Samples that break the schema get a CALLERROR; what can be read in them counts all the same."""
 LIFETIME_WH = Decimal(1_234_000)
 """What a meter counted before: one that begins at 0 hides half of what is odd about it."""
 
@@ -45,6 +51,7 @@ async def play_by_card(house, name):
         speed=Decimal(60),
         interval_s=Decimal("0.5"),
         car_needs_wh=Decimal(3000),
+        attempts=1 if name in REFUSED else 3,
         meter=METERS.get(name, PLAIN_METER),
     )
     scenario = SCENARIOS.get(name, SCENARIOS["local-start"])
@@ -62,7 +69,7 @@ async def play_all(houses):
 def played(tmp_path_factory):
     """What became of each: (house, outcome) by name."""
     with open_town(tmp_path_factory.mktemp("server")) as server:
-        yield asyncio.run(play_all({name: House(server) for name in (*STORIES, *METERS)}))
+        yield asyncio.run(play_all({name: House(server) for name in (*STORIES, *ODD_METERS)}))
 
 
 def counted_kwh(outcome):
@@ -73,21 +80,24 @@ def counted_kwh(outcome):
     )
 
 
-@pytest.mark.parametrize("name", [*STORIES, *METERS])
+@pytest.mark.parametrize("name", [*STORIES, *ODD_METERS])
 def test_a_card_pays_for_what_flowed_whatever_the_station_does(played, name):
     house, outcome = played[name]
     assert outcome.error is None
+    assert set(outcome.station.refusals) == ({"MeterValues"} if name in REFUSED else set())
     sessions = house.get(house.alice, "/ocpp/sessions")["results"]
-    told = [(s["status"], s["energy_kwh"], s["cost"]) for s in sessions]
-    print("RESULT", name, told, counted_kwh(outcome), house.get(house.alice, "/billing/balance"))  # noqa: T201
-    if name in IN_REVIEW:
-        assert [s["status"] for s in sessions] == ["review"]
-        return
-    assert {s["status"] for s in sessions} == {"completed"}, told
-    assert sorted(Decimal(s["energy_kwh"]) for s in sessions) == counted_kwh(outcome)
-    cost = sum(Decimal(s["cost"]) for s in sessions)
-    assert abs(cost - sum(counted_kwh(outcome)) * PRICE) <= Decimal("0.01") * len(sessions)
     balance = house.get(house.alice, "/billing/balance")
+    told = [(s["status"], s["energy_kwh"], s["cost"]) for s in sessions]
+    if name in IN_REVIEW:
+        assert [status for status, *_ in told] == ["review"]
+        assert balance["balance"] == balance["held"] == "1000.00", "nothing is taken yet"
+        assert Decimal(told[0][2]) <= 1000
+        return
+    assert {status for status, *_ in told} == {"completed"}, told
+    expected_kwh = [Decimal(0)] if name in FREE else counted_kwh(outcome)
+    assert sorted(Decimal(energy) for _, energy, _ in told) == expected_kwh
+    cost = sum(Decimal(cost) for *_, cost in told)
+    assert abs(cost - sum(expected_kwh) * PRICE) <= Decimal("0.01") * len(told)
     assert (Decimal(balance["balance"]), balance["held"]) == (1000 - cost, "0.00")
 
 

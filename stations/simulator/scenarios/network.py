@@ -163,6 +163,8 @@ async def flood(station: SimulatedStation, id_tag: str) -> None:
             station.sample(connector)
             station.announce_status(connector.connector_id)
         await until_delivered(station)
+    if station.refusals:
+        raise ScenarioFailed(f"{station.refusals[0]} was refused for good")
 
 
 async def _charge_offline(station: SimulatedStation, id_tag: str, *, charges: int) -> None:
