@@ -65,7 +65,8 @@ def preview(*, session_id: uuid.UUID) -> Preview:
         energy_wh = delivered_wh(session, ending.register_wh)
         total = price_session(session, energy_wh=energy_wh, until=ending.at).bill.total
         transaction.set_rollback(True)
-    return Preview(energy_wh, Minor(min(total, session.hold_minor)), doubtful and doubtful.cause)
+    cost = Minor(min(total, session.hold_minor))
+    return Preview(energy_wh, cost, doubtful.cause if doubtful else None)
 
 
 def _read_again(session: ChargingSession, actor: str) -> tuple[Ending, Doubt | None]:

@@ -1,22 +1,23 @@
 """Meters as they are: what is told, what is billed and flagged, and when 5 kWh are enough."""
 
+import dataclasses
 import datetime as dt
 from decimal import Decimal
 
 import pytest
+from django.db import transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sessions_app.services import expire
 from sessions_app.tests.metered_car import LIFETIME, MeteredCar, Wire
 from sessions_app.tests.meters_as_they_are import EXPORT, METERS, kwh, state_habits, wh
+from sessions_app.tests.promises import check_books, check_sessions
 from stations.metering import Habits
 from stations.models import MeterProfile, Station
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("promises_hold")]
 
-TELLING = {"meter_stop_below_last_sample", "meter_stop_below_start", "register_unclear"}
-"""Flags of a bill that stands as told, though other values of the meter speak against it."""
 TRUTH_SHARE = Decimal("0.01")
 
 
@@ -249,13 +250,23 @@ def test_wh_that_are_labelled_kwh_are_read_again_once_time_has_told(stage, alice
 def test_any_curve_over_any_meter_is_billed_right_or_reviewed(
     powered, alice, name, curve, lifetime
 ):
-    wire = METERS[name]
-    wire = Wire(wire.sampled, wire.bill, lifetime=lifetime)
-    car = MeteredCar(powered, wire)
-    session = car.start(alice, "amount", "100")
-    for step in curve:
-        car.power_wh = step
-        car.charge(1)
-    session = car.stop()
-    assert session.status == "review" or is_right(session, car.gain)
+    with transaction.atomic():  # each example begins with a station of which nothing is known
+        car = MeteredCar(powered, dataclasses.replace(METERS[name], lifetime=lifetime))
+        session = car.start(alice, "amount", "100")
+        for step in curve:
+            car.power_wh = step
+            car.charge(1)
+        session = car.stop()
+        check_books()
+        check_sessions()
+        transaction.set_rollback(True)
     assert session.cost_minor <= session.hold_minor <= 10_000
+    if not _is_unknowable(name, lifetime, car.gain):
+        assert session.status == "review" or is_right(session, car.gain)
+
+
+def _is_unknowable(name, lifetime, gain):
+    """A meterStart and meterStop in whole kWh: below 100 a start is not taken for kWh, since too
+    many registers begin near 0; and where meterStop has not moved there is nothing to doubt.
+    """
+    return name == "meterStart and meterStop in kWh" and (lifetime < 100_000 or gain < 1_000)
