@@ -9,7 +9,7 @@ import datetime as dt
 from dataclasses import dataclass
 from decimal import Decimal
 
-from stations.metering import BillUnit, Habits, Quirk, Register, SampleUnit
+from stations.metering import WRONG_UNIT, BillUnit, Habits, Quirk, Register, SampleUnit
 
 NOISE_WH = Decimal(100)
 THOUSAND = Decimal(1000)
@@ -20,11 +20,12 @@ TELLING_START_WH = Decimal(1000)
 TELLING_TIME = dt.timedelta(minutes=1)
 FULLEST_WH = Decimal(200_000)
 """No car takes more: a register that counts from the start of its charge stays below."""
+LEAST_POWER_KW = Decimal(1)
+"""No car charges below it: what counts more slowly is the station's own need, or a wrong unit."""
 LEAST_START_KWH = Decimal(100)
 """A meterStart below it is never taken for kWh: too many registers begin near 0."""
 
 NOTHING_KNOWN = Habits()
-WRONG_UNIT = frozenset({Quirk.KWH_SAMPLES, Quirk.WH_SAMPLES})
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ class Told:
     register_wh: Decimal
     is_kwh: bool
     at: dt.datetime
+    power_w: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,7 @@ def place(told: Told, meter: Meter) -> Placed:
     if likely:
         return likely.placed(told, meter)
     if _fits(plain, told, _utmost(meter)):
-        return plain.placed(told, meter)
+        return _as_labelled(plain, others, told, meter)
     if plain.read(told) < plain.start:
         return _from_below(others, told, meter)
     return _from_above(plain, others, told, meter)
@@ -192,6 +194,32 @@ def _is_likely(way: _Way, meter: Meter) -> bool:
     if shown.bill_unit == BillUnit.KWH:
         expected.add(Quirk.KWH_BILL)
     return bool(expected) and way.quirks <= expected
+
+
+def _as_labelled(plain: _Way, others: list[_Way], told: Told, meter: Meter) -> Placed:
+    """A register that can be true as it is labelled, unless it is as true in kWh."""
+    in_kwh = next((way for way in others if _is_a_charge_in_kwh(way, told, meter)), None)
+    if in_kwh is None:
+        return plain.placed(told, meter)
+    is_proved = _agrees_with_power(in_kwh, told, meter.pending)
+    return in_kwh.placed(told, meter) if is_proved else Placed(None)
+
+
+def _is_a_charge_in_kwh(way: _Way, told: Told, meter: Meter) -> bool:
+    """Whether a register with a fraction is a charge as kWh, and next to nothing as Wh."""
+    if way.quirks != {Quirk.KWH_SAMPLES} or told.register_wh % 1 == 0:
+        return False
+    return way.read(told) - way.start >= _energy(LEAST_POWER_KW, meter.elapsed)
+
+
+def _agrees_with_power(way: _Way, told: Told, before: Told | None) -> bool:
+    """Whether the register gained since the last unclear one what its power says."""
+    if before is None or before.power_w is None or told.power_w is None:
+        return False
+    least, most = sorted((before.power_w, told.power_w))
+    hours = Decimal((told.at - before.at).total_seconds()) / 3600
+    gained = way.read(told) - way.read(before)
+    return least >= LEAST_POWER_KW * THOUSAND and least * hours / 2 <= gained <= most * hours * 2
 
 
 def _most(meter: Meter) -> Decimal:

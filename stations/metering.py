@@ -66,6 +66,13 @@ class Habits:
     source: str = Source.AUTO
 
 
+WRONG_UNIT = frozenset({Quirk.KWH_SAMPLES, Quirk.WH_SAMPLES})
+CORRECTIONS = WRONG_UNIT | {Quirk.KWH_BILL, Quirk.PER_TRANSACTION, Quirk.RESTARTED}
+"""The quirks for which a number is read otherwise than it was told."""
+
+PHASE_COUNT = "phases:"
+"""The flag of a sum, with how many phases are in it."""
+
 SHOWS: dict[Quirk, tuple[str, str]] = {
     Quirk.KWH_SAMPLES: ("sample_unit", SampleUnit.KWH),
     Quirk.WH_SAMPLES: ("sample_unit", SampleUnit.WH),

@@ -16,7 +16,7 @@ from billing.money import to_minor
 from ..models import ChargingSession, SessionStatus
 from ..models.session import RUNNING
 from ..services import review
-from ..services.reread import reread
+from ..services.reread import preview, reread
 from ..services.stop import force_end
 
 
@@ -34,6 +34,21 @@ class MeterForm(ReasonForm):
         self.fields["meter_stop_kwh"].help_text = _(
             "The register, not the energy of this session. At the start: %(start)s, last: %(last)s."
         ) % {"start": energy(row.meter_start_wh), "last": energy(row.meter_last_wh)}
+
+
+class RereadForm(ReasonForm):
+    """Shows what the station's present meter profile would make of the session."""
+
+    def __init__(self, data: Any = None, *, row: ChargingSession) -> None:
+        super().__init__(data, row=row)
+        if not is_in_review(row):
+            return
+        found = preview(session_id=row.pk)
+        facts = {"energy": energy(found.energy_wh), "cost": money(found.cost_minor)}
+        says = _("By the present meter profile: %(energy)s, %(cost)s.") % facts
+        if found.doubt:
+            says = _("%(says)s Still in doubt: %(cause)s.") % {"says": says, "cause": found.doubt}
+        self.fields["reason"].help_text = says
 
 
 class AmountForm(ReasonForm):
@@ -85,6 +100,7 @@ class ReviewButtons:
     @reasoned(
         label=_("Read the meter again"),
         permission="sessions_app.change_chargingsession",
+        form=RereadForm,
         is_offered=is_in_review,
         icon="electric_meter",
     )

@@ -32,12 +32,13 @@ from .authorize import (
 from .books import lock_accounts
 from .holds import Sale, available_of, size_tag_hold, take_hold
 from .limits import next_look
-from .normalise import take_start, told_flags
+from .normalise import take_start
 from .plausible import CLOCK_UNKNOWN
 from .readings import store
 from .reservations import take_up
 from .settle import OFFLINE, UNFUNDED, give_up, settle_on_last_reading
 from .stopping import RESEND_AFTER, ask_station_to_stop
+from .told import told_flags
 
 OFFLINE_AFTER = dt.timedelta(seconds=60)
 """A start that is told later than this was made while the station was offline."""

@@ -17,9 +17,11 @@ from . import orphans, readings
 from .authorize import ACCEPTED, TagVerdict, find_tag, is_family, judge_tag
 from .bill import session_time
 from .ending import Ending
-from .normalise import learn, normalise, read_stop, told_flags
+from .evidence import learn
+from .normalise import normalise, read_stop
 from .plausible import Doubt, doubt, flags_of
 from .settle import RESTORED, book_loss, correct, put_in_review, settle_or_review
+from .told import told_flags
 
 _S = SessionStatus
 ASKED_REASONS = ("", "Remote")

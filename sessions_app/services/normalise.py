@@ -12,20 +12,28 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from django.conf import settings
-from django.db.models import Q, QuerySet
 
 from stations import meters
-from stations.metering import BillUnit, Habits, Quirk, Register, SampleUnit, Source
-from stations.meters import Example
+from stations.metering import (
+    CORRECTIONS,
+    WRONG_UNIT,
+    BillUnit,
+    Habits,
+    Quirk,
+    Register,
+    SampleUnit,
+    Source,
+)
 
 from ..facts import Sample, Stopped
 from ..models import ChargingSession, Reading, SessionStatus
 from ..models.session import RUNNING
-from ..placing import NOISE_WH, WRONG_UNIT, Meter, Placed, Told, place, read_bill
+from ..placing import Meter, Placed, Told, place, read_bill
+from .evidence import note
+from .phases import count_phases, lacks_a_phase
+from .told import IN_KWH, TOLD, read_as, told_by
 
-TOLD = "told:"
 MAY_CORRECT = (*RUNNING, SessionStatus.REVIEW)
-CORRECTIONS = WRONG_UNIT | {Quirk.KWH_BILL, Quirk.PER_TRANSACTION, Quirk.RESTARTED}
 NOTED = frozenset({Quirk.EXPORTED, Quirk.PHASES, Quirk.UNREADABLE, Quirk.UNCLEAR})
 """Flags of a reading that are worth knowing of its station, and change no number."""
 
@@ -49,9 +57,13 @@ def normalise(
         if chosen.register_wh is None or session.meter_start_wh is None:
             placed, register = Placed(chosen.register_wh), None
         else:
-            register = Told(chosen.register_wh, chosen.is_kwh, chosen.at)
-            placed = place(register, _meter(session, register, stated, likely, received_at))
-        read = _read(chosen, register, placed)
+            register = Told(chosen.register_wh, chosen.is_kwh, chosen.at, chosen.power_w)
+            placed = (
+                Placed(None)
+                if lacks_a_phase(session, chosen)
+                else place(register, _meter(session, register, stated, likely, received_at))
+            )
+        read = read_as(chosen, register, placed)
         _apply(session, chosen, read, placed, frame_id)
         done.append(read)
     return done
@@ -95,37 +107,6 @@ def unstated(session: ChargingSession) -> set[str]:
     return {str(quirk) for quirk in found - _stated_quirks(session)} if found else set()
 
 
-def learn(session: ChargingSession, told_stop_wh: Decimal | None) -> None:
-    """Compare the samples of an ended session with its meterStop: a factor of 1000 is a unit."""
-    start, last = session.meter_start_wh, session.meter_last_wh
-    is_known = (CORRECTIONS - {Quirk.PER_TRANSACTION}) & set(session.flags)
-    if is_known or None in (start, last, told_stop_wh):
-        return
-    sampled, billed = (last or 0) - (start or 0), (told_stop_wh or 0) - (start or 0)
-    if sampled <= 0 or billed <= 0 or max(sampled, billed) < 5 * NOISE_WH:
-        return
-    ratio = Decimal(billed) / Decimal(sampled)
-    if 500 <= ratio <= 2000:
-        _note(session, Quirk.KWH_SAMPLES, f"{sampled} Wh", f"{billed} Wh", None)
-    elif 500 <= 1 / ratio <= 2000:
-        _note(session, Quirk.WH_SAMPLES, f"{sampled} Wh", f"{billed} Wh", None)
-    elif Decimal("0.5") <= ratio <= 2:
-        meters.observe_otherwise(session.station, tuple(WRONG_UNIT))
-
-
-def samples_of(session: ChargingSession) -> QuerySet[Reading]:
-    """What was sampled in a session, whatever its context: all but meterStart and meterStop."""
-    ends = Q(context="Transaction.End")
-    if session.meter_start_at is not None:
-        ends |= Q(context="Transaction.Begin", at=session.meter_start_at)
-    return session.readings.exclude(ends).order_by("at")
-
-
-def told_flags(told_wh: Decimal | None, read_wh: Decimal | None) -> list[str]:
-    """The flag of a meterStart or meterStop that was read otherwise than told."""
-    return [] if told_wh is None or told_wh == read_wh else [f"{TOLD}{told_wh:f} Wh"]
-
-
 def place_rows(session: ChargingSession, rows: Iterable[Reading]) -> list[Sample]:
     """Place stored readings of a session as if they came now, in the order given."""
     done = []
@@ -138,24 +119,6 @@ def place_rows(session: ChargingSession, rows: Iterable[Reading]) -> list[Sample
             row.save(update_fields=["register_wh", "flags"])
         done.append(read)
     return done
-
-
-def told_by(reading: Reading) -> Sample:
-    """A stored reading as its station told it."""
-    told = next((flag for flag in reading.flags if flag.startswith(TOLD)), "")
-    value, _, unit = told.removeprefix(TOLD).partition(" ")
-    is_kwh = unit == "kWh"
-    register = Decimal(value) * (1000 if is_kwh else 1) if told else reading.register_wh
-    flags = tuple(f for f in reading.flags if not (f.startswith(TOLD) or f in CORRECTIONS))
-    return Sample(
-        reading.at,
-        register,
-        reading.power_w,
-        reading.soc,
-        reading.context,
-        tuple(flag for flag in flags if flag != Quirk.UNCLEAR),
-        is_kwh=is_kwh,
-    )
 
 
 def _habits(session: ChargingSession) -> tuple[Habits, Habits]:
@@ -222,7 +185,7 @@ def _pending(session: ChargingSession, told: Told) -> Told | None:
     if before is None or Quirk.UNCLEAR not in before.flags:
         return None
     sample = told_by(before)
-    return Told(sample.register_wh or Decimal(0), sample.is_kwh, before.at)
+    return Told(sample.register_wh or Decimal(0), sample.is_kwh, before.at, sample.power_w)
 
 
 def _restart(session: ChargingSession) -> tuple[Decimal, dt.datetime]:
@@ -231,16 +194,6 @@ def _restart(session: ChargingSession) -> tuple[Decimal, dt.datetime]:
     first = next(at for at, _, flags in rows if Quirk.RESTARTED in flags)
     before = [register for at, register, _ in rows if at < first and register is not None]
     return max(before, default=session.meter_start_wh or Decimal(0)), first
-
-
-def _read(chosen: Sample, told: Told | None, placed: Placed) -> Sample:
-    if told is None or placed.register_wh == told.register_wh:
-        return chosen
-    unit = "kWh" if told.is_kwh else "Wh"
-    value = told.register_wh / 1000 if told.is_kwh else told.register_wh
-    marks = sorted(placed.quirks) if placed.register_wh is not None else [Quirk.UNCLEAR.value]
-    flags = (*chosen.flags, *(str(mark) for mark in marks), f"{TOLD}{value:f} {unit}")
-    return dataclasses.replace(chosen, register_wh=placed.register_wh, flags=flags)
 
 
 def _apply(
@@ -252,20 +205,12 @@ def _apply(
     if placed.start_wh is not None:
         _correct_start(session, placed.start_wh)
     for quirk in new:
-        _note(session, quirk, f"{told.register_wh} Wh", f"{read.register_wh} Wh", frame_id)
+        note(session, quirk, f"{told.register_wh} Wh", f"{read.register_wh} Wh", frame_id)
     if Quirk.WH_SAMPLES in new:
         _correct_unit(session)
+    count_phases(session, read)
     if read.register_wh is not None:
         session.meter_last_wh = max(read.register_wh, session.meter_last_wh or Decimal(0))
-
-
-def _note(
-    session: ChargingSession, quirk: Quirk, told: str, read_as: str, frame_id: uuid.UUID | None
-) -> None:
-    """Flag a quirk on the session, and count it for the station's meter."""
-    session.flags = sorted({*session.flags, quirk.value})
-    session.save(update_fields=["flags"])
-    meters.observe(session.station, quirk, Example(session.pk, told, read_as, frame_id))
 
 
 def _correct_start(session: ChargingSession, start_wh: Decimal) -> None:
@@ -282,11 +227,12 @@ def _correct_start(session: ChargingSession, start_wh: Decimal) -> None:
 def _correct_unit(session: ChargingSession) -> None:
     """Read again what was taken as kWh before this session's samples proved to be Wh."""
     samples = session.readings.filter(register_wh__isnull=False, context__startswith="Sample")
-    rows = [row for row in samples if not any(flag.startswith(TOLD) for flag in row.flags)]
+    rows = [row for row in samples if IN_KWH in row.flags]
     for row in rows:
         value = (row.register_wh or Decimal(0)) / 1000
         row.register_wh = value
-        row.flags = [*row.flags, Quirk.WH_SAMPLES.value, f"{TOLD}{value:f} kWh"]
+        kept = [flag for flag in row.flags if flag != IN_KWH]
+        row.flags = [*kept, Quirk.WH_SAMPLES.value, f"{TOLD}{value:f} kWh"]
     Reading.objects.bulk_update(rows, ["register_wh", "flags"])
     registers = [row.register_wh for row in rows if row.register_wh is not None]
     session.meter_last_wh = max([*registers, session.meter_start_wh or Decimal(0)])

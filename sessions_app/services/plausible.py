@@ -19,7 +19,8 @@ from ..facts import Stopped
 from ..models import ChargingSession
 from .bill import delivered_wh, price_session, terms_of
 from .ending import Ending
-from .normalise import samples_of, told_by, unstated
+from .normalise import unstated
+from .told import samples_of, told_by
 
 CLOCK_CHANGED, CLOCK_UNKNOWN = "clock_changed", "clock_unknown"
 RAN_BACKWARDS, REREAD, METER_UNCLEAR = "meter_ran_backwards", "meter_reread", "meter_unclear"
@@ -115,7 +116,14 @@ def _is_unclear(session: ChargingSession, told_stop_wh: Decimal | None) -> bool:
     unclear = [row for row in rows if Quirk.UNCLEAR in row.flags and told_by(row).register_wh]
     if told_stop_wh is None:
         return bool(unclear) and unclear[-1] == rows[-1]
-    return bool(unclear) and all(row.register_wh is None for row in rows)
+    if told_stop_wh == session.meter_start_wh or not all(row.register_wh is None for row in rows):
+        return False
+    return bool(unclear) and not _is_in_kwh(told_by(unclear[-1]).register_wh, told_stop_wh)
+
+
+def _is_in_kwh(sampled_wh: Decimal | None, told_stop_wh: Decimal) -> bool:
+    """Whether the last sample says in kWh, under the name of Wh, what meterStop says."""
+    return bool(sampled_wh) and 500 <= told_stop_wh / Decimal(sampled_wh or 1) <= 2_000
 
 
 def _is_a_thousandth(session: ChargingSession, energy_wh: Wh) -> bool:

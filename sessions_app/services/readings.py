@@ -40,7 +40,7 @@ def store(
     ]
     for row in risen:
         row.pk = known[row.at].pk
-    Reading.objects.bulk_update(risen, ["register_wh"])
+    Reading.objects.bulk_update(risen, ["register_wh", "flags", "frame_id"])
 
 
 def store_without_session(

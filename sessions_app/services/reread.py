@@ -1,20 +1,35 @@
 """Read a session in review again, by what is now known of its station's meter."""
 
 import uuid
+from dataclasses import dataclass
 from decimal import Decimal
 
 from django.db import transaction
 
+from billing.energy import Wh
 from billing.models import User
+from billing.money import Minor
 from billing.reasons import stated
+from stations.metering import CORRECTIONS
 
 from ..errors import NotInReview, StillImplausible
 from ..facts import Stopped
 from ..models import ChargingSession, Reading, SessionEvent, SessionStatus
+from .bill import delivered_wh, price_session
 from .ending import Ending
-from .normalise import CORRECTIONS, place_rows, read_stop, samples_of, take_start, told_by
-from .plausible import METER_CAUSES, doubt
+from .normalise import place_rows, read_stop, take_start
+from .plausible import METER_CAUSES, Doubt, doubt
 from .settle import settle
+from .told import samples_of, told_by
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What reading again would bill, and why that would still be in doubt."""
+
+    energy_wh: Wh
+    cost_minor: Minor
+    doubt: str | None
 
 
 def reread(*, session_id: uuid.UUID, actor: User, reason: str) -> ChargingSession:
@@ -30,17 +45,38 @@ def reread(*, session_id: uuid.UUID, actor: User, reason: str) -> ChargingSessio
         session.note(
             SessionEvent.Kind.STAFF, actor=actor.username, did="reread", reason=stated(reason)
         )
-        told_stop_wh = _forget(session)
-        place_rows(session, samples_of(session))
-        stop = _read_stop(session, told_stop_wh)
-        register = session.meter_last_wh if stop is None else stop
-        at = session.stopped_at or session.requested_at
-        ending = Ending(register, at, session.stop_reason, actor.username)
-        doubtful = doubt(session, ending, told_stop_wh=told_stop_wh)
+        ending, doubtful = _read_again(session, actor.username)
         if doubtful:
             raise StillImplausible(f"The meter is still in doubt: {doubtful.cause}.")
         settle(session, ending)
         return session
+
+
+def preview(*, session_id: uuid.UUID) -> Preview:
+    """What the present profile would make of a session in review; nothing is kept of it.
+
+    Raises SessionNotFound and NotInReview.
+    """
+    with transaction.atomic():
+        session = ChargingSession.objects.locked(session_id)
+        if session.status != SessionStatus.REVIEW:
+            raise NotInReview
+        ending, doubtful = _read_again(session, session.stop_reason)
+        energy_wh = delivered_wh(session, ending.register_wh)
+        total = price_session(session, energy_wh=energy_wh, until=ending.at).bill.total
+        transaction.set_rollback(True)
+    cost = Minor(min(total, session.hold_minor))
+    return Preview(energy_wh, cost, doubtful.cause if doubtful else None)
+
+
+def _read_again(session: ChargingSession, actor: str) -> tuple[Ending, Doubt | None]:
+    told_stop_wh = _forget(session)
+    place_rows(session, samples_of(session))
+    stop = _read_stop(session, told_stop_wh)
+    register = session.meter_last_wh if stop is None else stop
+    at = session.stopped_at or session.requested_at
+    ending = Ending(register, at, session.stop_reason, actor)
+    return ending, doubt(session, ending, told_stop_wh=told_stop_wh)
 
 
 def _forget(session: ChargingSession) -> Decimal | None:

@@ -104,7 +104,7 @@ def test_a_small_meter_start_needs_time_to_tell_the_unit():
 
 
 def test_a_likely_habit_decides_where_both_readings_are_possible():
-    assert place(told("0.5"), meter(start=0)) == placed("0.5")
+    assert place(told("0.5"), meter(start=0)) == UNCLEAR
     likely = meter(start=0, likely=Habits(sample_unit="kWh"))
     assert place(told("0.5"), likely) == placed(500, Quirk.KWH_SAMPLES)
     assert place(told("500"), likely) == placed(500)
@@ -151,3 +151,51 @@ def test_habits_follow_from_what_enough_sessions_show():
 def test_a_bill_is_in_kwh_only_where_staff_say_so():
     assert read_bill(Decimal(5), Habits()) == 5
     assert read_bill(Decimal(5), Habits(bill_unit="kWh")) == 5_000
+
+
+# --- A register near 0 that may be kWh -------------------------------------------------------
+
+
+def new_meter(minutes=1, **facts):
+    return meter(start=0, elapsed=dt.timedelta(minutes=minutes), **facts)
+
+
+def test_a_fraction_that_would_be_a_charge_in_kwh_is_unclear():
+    assert place(told("0.117"), new_meter()) == UNCLEAR
+
+
+@pytest.mark.parametrize(
+    ("value", "minutes"), [("0", 1), ("1", 1), ("117.18", 1), ("0.01", 1), ("0.9", 1), ("0.2", 15)]
+)
+def test_what_counts_whole_wh_or_no_charge_is_taken_as_labelled(value, minutes):
+    assert place(told(value), new_meter(minutes)) == placed(value)
+
+
+@pytest.mark.parametrize(
+    ("power_w", "expected"),
+    [
+        ("7000", placed(234, Quirk.KWH_SAMPLES)),
+        ("0", UNCLEAR),
+        ("900", UNCLEAR),
+        ("20000", UNCLEAR),
+        (None, UNCLEAR),
+    ],
+)
+def test_power_that_was_told_proves_the_unit_at_the_second_sample(power_w, expected):
+    power = None if power_w is None else Decimal(power_w)
+    before = Told(Decimal("0.117"), False, NOW - dt.timedelta(minutes=1), power)
+    now = Told(Decimal("0.234"), False, NOW, power)
+    assert place(now, new_meter(2, pending=before)) == expected
+
+
+def test_a_car_that_begins_late_proves_nothing_by_its_first_power():
+    """What the station itself took while the car waited is 4 Wh, not 4 kWh."""
+    before = Told(Decimal("3.9"), False, NOW - dt.timedelta(minutes=1), Decimal(7_000))
+    now = Told(Decimal("3.905"), False, NOW, Decimal(7_000))
+    assert place(now, new_meter(30, pending=before)) == UNCLEAR
+
+
+@pytest.mark.parametrize("unit", ["labelled", "Wh"])
+def test_a_unit_that_staff_state_ends_the_question(unit):
+    stated = Habits(sample_unit=unit)
+    assert place(told("0.117"), new_meter(stated=stated)) == placed("0.117")

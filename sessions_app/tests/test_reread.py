@@ -7,11 +7,14 @@ from django.utils import timezone
 from billing.errors import Invalid
 from billing.tests.back_office import errors_of, press, told
 from sessions_app.errors import NotInReview, StillImplausible
+from sessions_app.models import ChargingSession
 from sessions_app.reconcile import examine
-from sessions_app.services.reread import reread
+from sessions_app.services.normalise import place_rows
+from sessions_app.services.reread import preview, reread
+from sessions_app.services.told import samples_of
 from sessions_app.tests.metered_car import LIFETIME, MeteredCar, Wire, fresh
+from sessions_app.tests.meters_as_they_are import METERS, kwh, wh
 from sessions_app.tests.promises import check_books, check_sessions
-from sessions_app.tests.test_meters import METERS, wh
 from stations import meters
 from stations.metering import Habits
 from stations.models import MeterProfile, Station
@@ -119,3 +122,50 @@ def test_a_late_stop_is_read_by_the_same_rules(stage, alice, olga):
     car.charge(30)
     assert session.meter_start_wh == 1_234_000
     assert car.stop().meter_stop_wh == 1_238_000
+
+
+def test_the_label_of_what_was_taken_as_labelled_is_kept(stage, alice, olga):
+    """20 Wh under the name of kWh are 20 kWh, until staff say how the meter speaks."""
+    Station.objects.update(max_power_kw=1_500)
+    car = MeteredCar(
+        stage,
+        Wire(lambda register, gain: [kwh(gain * 1000)], lifetime=0),
+        power_wh=20,
+    )
+    car.start(alice, "amount", "500")
+    car.charge(1)
+    reading = car.session.readings.order_by("-at").first()
+    assert (reading.register_wh, reading.flags) == (20_000, ["kWh"])
+    state_habits(car.session, olga, sample_unit="Wh")
+    session = ChargingSession.objects.get(pk=car.session.pk)
+    place_rows(session, samples_of(session))
+    reading.refresh_from_db()
+    assert (reading.register_wh, reading.flags) == (20, ["samples_in_wh", "told:20.000 kWh"])
+
+
+def test_the_preview_says_what_would_be_billed_and_keeps_nothing(doubted, olga):
+    before = list(doubted.readings.order_by("at").values_list("register_wh", "flags"))
+    state_habits(doubted, olga, bill_unit="kWh")
+    found = preview(session_id=doubted.pk)
+    assert (found.energy_wh, found.cost_minor, found.doubt) == (4_000, 5_000, None)
+    doubted.refresh_from_db()
+    assert doubted.status == "review"
+    assert list(doubted.readings.order_by("at").values_list("register_wh", "flags")) == before
+
+
+def test_the_page_of_the_button_shows_the_preview(client, doubted, olga):
+    client.force_login(olga)
+    address = f"{SESSIONS}{doubted.pk}/reread/"
+    assert "Still in doubt: meter_reread." in client.get(address).content.decode()
+    state_habits(doubted, olga, bill_unit="kWh")
+    page = client.get(address).content.decode()
+    assert "4.000 kWh, 50.00 KGS" in page
+    assert "Still in doubt" not in page
+
+
+def test_what_is_settled_has_no_preview(stage, alice):
+    car = MeteredCar(stage, METERS["kWh"])
+    session = car.start(alice)
+    car.stop()
+    with pytest.raises(NotInReview):
+        preview(session_id=session.pk)

@@ -196,7 +196,7 @@ def test_both_registers_are_kept_where_both_are_told():
 
 def test_a_sum_of_phases_is_flagged():
     phases = [{"value": "100", "phase": phase} for phase in ("L1", "L3")]
-    assert only(*phases).flags == ("phases_summed",)
+    assert only(*phases).flags == ("phases:2", "phases_summed")
     assert only(*phases, {"value": "290"}).flags == ()
 
 

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from sessions_app.facts import Sample
+from stations.metering import PHASE_COUNT
 
 from .values import LARGEST, Payload, amount, moment, objects, text
 
@@ -136,6 +137,6 @@ def _told_total(values: Iterable[_Value], measurand: str, flags: set[str]) -> De
         for names in PHASES:
             phases = {value.phase: value.amount for value in here if value.phase in names}
             if phases:
-                flags |= {SUMMED} if measurand != POWER else set()
+                flags |= {SUMMED, f"{PHASE_COUNT}{len(phases)}"} if measurand != POWER else set()
                 return sum(phases.values(), Decimal(0))
     return None
