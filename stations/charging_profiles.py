@@ -122,6 +122,22 @@ def absorb_clearing(command: Command) -> None:
             _move(held, State.UNKNOWN, answer)
 
 
+def end_transaction(*, station_pk: int, transaction_id: int | None) -> None:
+    """Forget the TxProfiles of a transaction that the station has ended (OCPP 1.6 §3.13.1).
+
+    Only those that name it: a late stop of an older transaction must not end a newer one's.
+    """
+    if transaction_id is None:
+        return
+    own = InstalledProfile.objects.filter(
+        station_id=station_pk,
+        purpose=Purpose.TX.value,
+        profile__transactionId=transaction_id,
+        state__in=InstalledProfile.HELD,
+    )
+    _move(own, State.CLEARED, "transaction ended")
+
+
 def _fits(payload: dict[str, Any]) -> bool:
     profile = payload["csChargingProfiles"]
     numbers = (payload["connectorId"], profile["chargingProfileId"], profile["stackLevel"])

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from billing.money import Minor
-from stations import alerts, clock, commands
+from stations import alerts, charging_profiles, clock, commands
 from stations.models import Station
 
 from ..facts import Sample, Stopped
@@ -78,6 +78,9 @@ def end_session(session: ChargingSession, fact: Stopped) -> None:
             _end_refused(session, ending)
     learn(session, read.meter_stop_wh)
     commands.withdraw(session.reference)
+    charging_profiles.end_transaction(
+        station_pk=session.station_id, transaction_id=session.transaction_id
+    )
 
 
 def correct_by(session: ChargingSession, fact: Stopped) -> None:

@@ -15,6 +15,7 @@ from stations.smart_charging import ChargingProfile, Kind, Period, Purpose, Sche
 from stations.smart_charging import tx_profile as charge_payload
 from stations.tests.cast import go_online
 
+State = InstalledProfile.State
 NOON = dt.datetime(2026, 3, 2, 12, tzinfo=dt.UTC)
 DEFAULT = ChargingProfile(
     id=0,
@@ -257,3 +258,47 @@ def test_another_stations_profiles_are_not_touched(install, clear, online, olga)
     InstalledProfile.objects.update(station=other)
     answer(clear())
     assert states() == [(1, "installed", "")]
+
+
+@pytest.fixture
+def hold(station):
+    def note(transaction_id, purpose=Purpose.TX, state=State.INSTALLED):
+        return InstalledProfile.objects.create(
+            station=station,
+            connector_id=1,
+            profile_id=InstalledProfile.objects.count() + 1,
+            purpose=purpose.value,
+            stack_level=0,
+            profile={} if transaction_id is None else {"transactionId": transaction_id},
+            state=state,
+        )
+
+    return note
+
+
+@pytest.mark.parametrize("state", [State.INSTALLED, State.UNKNOWN])
+def test_the_profile_of_a_transaction_ends_with_it(station, hold, state):
+    row = hold(7, state=state)
+    charging_profiles.end_transaction(station_pk=station.pk, transaction_id=7)
+    row.refresh_from_db()
+    assert (row.state, row.cause) == (State.CLEARED, "transaction ended")
+
+
+@pytest.mark.parametrize(
+    ("transaction_id", "purpose", "state"),
+    [
+        (8, Purpose.TX, State.INSTALLED),
+        (None, Purpose.TX, State.INSTALLED),
+        (7, Purpose.TX_DEFAULT, State.INSTALLED),
+        (7, Purpose.TX, State.REFUSED),
+        (7, Purpose.TX, State.ASKED),
+    ],
+)
+@pytest.mark.parametrize("ended", [7, None])
+def test_the_end_of_a_transaction_leaves_other_profiles(
+    station, hold, transaction_id, purpose, state, ended
+):
+    row = hold(transaction_id, purpose, state)
+    charging_profiles.end_transaction(station_pk=station.pk, transaction_id=ended)
+    row.refresh_from_db()
+    assert row.state == state
