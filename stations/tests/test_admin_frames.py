@@ -64,6 +64,11 @@ def live(station):
 # --- Searching --------------------------------------------------------------------------------
 
 
+def test_the_list_tells_frames_of_one_second_apart(olgas, station):
+    at = timezone.localtime(note(station).at)
+    assert f"{at:%Y-%m-%d %H:%M:%S.%f}"[:-3] in olgas.get(FRAMES).text
+
+
 def test_a_search_reads_one_day_and_says_so(olgas, station):
     note(station, "needle 1", age=HOUR)
     note(station, "needle 2", age=2 * DAY)
