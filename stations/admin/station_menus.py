@@ -42,12 +42,19 @@ MENUS = (
         ],
     },
     {
-        "title": _("Tags"),
-        "items": ["list_choose", "list_send", "list_ask", "list_clear", "clear_cache"],
-    },
-    {
-        "title": _("Security"),
-        "items": ["send_key", "rotate_key", "renew_certificate", "ask_roots", "install_root"],
+        "title": _("Access"),
+        "items": [
+            "list_choose",
+            "list_send",
+            "list_ask",
+            "list_clear",
+            "clear_cache",
+            "send_key",
+            "rotate_key",
+            "renew_certificate",
+            "ask_roots",
+            "install_root",
+        ],
     },
     {"title": _("More"), "items": ["enable", "disable", "reject", "remove"]},
 )

@@ -237,6 +237,7 @@ def test_a_station_is_followed(olgas, station):
     first = olgas.get(live(station))
     assert "old" in first.text
     assert "<noscript>" in first.text
+    assert re.search(r"<h1[^>]*>Live: K-1</h1>", first.text)
     note(station, "<b>new</b>", age=1.6 * SECOND)
     second = olgas.get(cursor_in(first.text), headers={"HX-Request": "true"}).text
     assert "&lt;b&gt;new&lt;/b&gt;" in second
