@@ -181,6 +181,7 @@ TEMPLATES = [
 # --- People ---------------------------------------------------------------------------------
 
 AUTH_USER_MODEL = "billing.User"
+LOGIN_REDIRECT_URL = "admin:index"
 AUTHENTICATION_BACKENDS = ["billing.auth.AnyIdentifierBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
@@ -334,6 +335,7 @@ UNFOLD = {
         {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("icon.svg")}
     ],
     "SITE_URL": None,
+    "STYLES": [lambda request: static("admin.css")],
     "SHOW_HISTORY": True,
     "DASHBOARD_CALLBACK": "config.dashboard.fill",
     "SIDEBAR": {"show_search": True, "navigation": "config.sidebar.navigation"},

@@ -49,4 +49,4 @@ class Orphan(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_kind_display()} {self.cause}"
+        return f"{self.get_kind_display()}: {self.cause}"

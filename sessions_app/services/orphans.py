@@ -160,7 +160,13 @@ def _keep(
         },
     )
     if made:
-        alerts.open_alert(ALERT, str(orphan.pk), f"{station} sent {orphan}.", station=station)
+        alerts.open_alert(ALERT, str(orphan.pk), _told(orphan), station=station)
+
+
+def _told(orphan: Orphan) -> str:
+    """For the alert; a cause may be a sentence already."""
+    cause = orphan.cause.rstrip(".")
+    return f"{orphan.station} sent a message for review: {cause}."
 
 
 def _text(value: Any) -> str:

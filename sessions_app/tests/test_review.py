@@ -621,3 +621,19 @@ def test_readings_of_another_connector_are_not_its_own(stage, alice, olga):
     stage.deliver(4711, 1_000, connector_id=2)
     with pytest.raises(NotAssignable):
         assign(Orphan.objects.get(), session, olga)
+
+
+@pytest.mark.parametrize(
+    ("cause", "text"),
+    [
+        (
+            "connectorId cannot be read.",
+            "K-1 sent a message for review: connectorId cannot be read.",
+        ),
+        ("unknown transaction 7", "K-1 sent a message for review: unknown transaction 7."),
+    ],
+)
+def test_the_alert_of_a_message_is_one_sentence(stage, cause, text):
+    kind = Orphan.Kind.START
+    orphans.keep_unreadable(stage.station, kind, key="a", payload={}, cause=cause)
+    assert Alert.objects.get().text == text

@@ -31,7 +31,7 @@ OF_A_SESSION = 2000
 
 @admin.register(Frame)
 class FrameAdmin(DiaryAdmin):
-    list_display = ("at", "station", "direction", "action", "message_id", "beginning")
+    list_display = ("moment", "station", "direction", "action", "message_id", "beginning")
     list_filter = (
         ("station", AutocompleteSelectFilter),
         "direction",
@@ -86,6 +86,10 @@ class FrameAdmin(DiaryAdmin):
             request, queryset, search_term
         )
         return found
+
+    @admin.display(description=_("at"), ordering="at")
+    def moment(self, frame: Frame) -> str:
+        return f"{timezone.localtime(frame.at):%Y-%m-%d %H:%M:%S.%f}"[:-3]
 
     @admin.display(description=_("text"))
     def beginning(self, frame: Frame) -> str:

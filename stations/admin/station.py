@@ -5,44 +5,38 @@ from collections.abc import Iterable
 from typing import Any, cast
 
 from django import forms
-from django.conf import settings
 from django.contrib import admin, messages
-from django.db.models import Prefetch, Q, QuerySet, Sum
+from django.db.models import Prefetch, QuerySet, Sum
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
-from unfold.enums import ActionVariant
 
 from billing.admin.base import SelfRecordedAdmin
-from billing.admin.display import EMPTY, energy, link, list_link
-from billing.admin.filters import CaseFilter, Cases
-from billing.admin.reasoned import Act, Done, actor_of, reasoned
-from sessions_app.models import ChargingSession, SessionStatus
+from billing.admin.display import EMPTY, energy, list_link
+from billing.admin.reasoned import actor_of
+from sessions_app.models import ChargingSession
 from sessions_app.models.session import WRITTEN_OFF
-from sessions_app.services.start import request_start
 
-from .. import keys, registry
+from .. import registry
 from ..models import Command, Connector, FirmwareUpdate, Frame, LogRequest, Station
 from ..registry import StationFacts
 from .command import CommandInline
 from .connector import ConnectorInline
-from .station_certificates import CERTIFICATE_BUTTONS, CertificateButtons
+from .station_certificates import CertificateButtons
 from .station_charging import SmartChargingButtons
-from .station_commands import PRESETS, CommandButtons
-from .station_configuration import (
-    CONFIGURATION_BUTTONS,
-    ConfigurationButtons,
-    ConfigurationFilter,
-)
-from .station_forms import StartForm, StationForm
-from .station_local_list import MENU as LIST_MENU
+from .station_commands import CommandButtons
+from .station_configuration import ConfigurationButtons, ConfigurationFilter
+from .station_filters import ClockFilter, OnlineFilter
+from .station_forms import StationForm
 from .station_local_list import LocalListButtons
-from .station_maintenance import MaintenanceMixin
+from .station_maintenance import MaintenanceButtons
+from .station_menus import MENUS
 from .station_meter import MeterButtons
-from .station_reservation import ReservationButton
+from .station_registration import RegistrationButtons, told_once
+from .station_reservation import ReservationButtons
 
 SAID_BY_STAFF = (
     "name",
@@ -76,39 +70,16 @@ SAID_BY_STATION = (
 )
 
 
-class OnlineFilter(CaseFilter):
-    title = _("connection")
-    parameter_name = "online"
-
-    def cases(self) -> Cases:
-        is_online = Q(pk__in=Station.objects.online().values("pk"))
-        return {"1": (_("online"), is_online), "0": (_("offline"), ~is_online)}
-
-
-class ClockFilter(CaseFilter):
-    title = _("clock")
-    parameter_name = "clock"
-
-    def cases(self) -> Cases:
-        bound = settings.CSMS_CLOCK_TOLERANCE_S
-        is_right = Q(clock_offset_s__range=(-bound, bound))
-        is_unknown = Q(clock_offset_s__isnull=True)
-        return {
-            "off": (_("off"), ~is_right & ~is_unknown),
-            "right": (_("right"), is_right),
-            "unknown": (_("not known"), is_unknown),
-        }
-
-
 @admin.register(Station)
 class StationAdmin(
     CertificateButtons,
     CommandButtons,
     ConfigurationButtons,
     LocalListButtons,
-    MaintenanceMixin,
+    MaintenanceButtons,
     MeterButtons,
-    ReservationButton,
+    RegistrationButtons,
+    ReservationButtons,
     SmartChargingButtons,
     SelfRecordedAdmin,
 ):
@@ -160,35 +131,7 @@ class StationAdmin(
         "set_profile",
         "clear_profiles",
     )
-    actions_detail = (
-        "approve",
-        "start",
-        "unlock",
-        "reset",
-        {"title": _("Commands"), "items": list(PRESETS)},
-        {"title": _("Configuration"), "items": list(CONFIGURATION_BUTTONS)},
-        {"title": _("Certificates"), "items": list(CERTIFICATE_BUTTONS)},
-        {
-            "title": _("Smart charging"),
-            "items": ["set_profile", "clear_profiles", "ask_schedule"],
-        },
-        {"title": _("Meter"), "items": ["set_meter", "confirm_meter", "forget_meter"]},
-        LIST_MENU,
-        {
-            "title": _("More"),
-            "items": [
-                "reserve",
-                "ask_diagnostics",
-                "ask_log",
-                "enable",
-                "disable",
-                "reject",
-                "send_key",
-                "rotate_key",
-                "remove",
-            ],
-        },
-    )
+    actions_detail = MENUS
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Station]:
         connectors = Prefetch("connectors", Connector.objects.order_by("connector_id"))
@@ -215,7 +158,7 @@ class StationAdmin(
             keyed = registry.register_station(facts=facts, by=by, reason=reason)
             obj.pk = keyed.station.pk
         if keyed.key:
-            messages.warning(request, _told_once(obj, keyed.key))
+            messages.warning(request, told_once(obj, keyed.key))
 
     @admin.display(description=_("online"), boolean=True)
     def online(self, station: Station) -> bool:
@@ -265,103 +208,6 @@ class StationAdmin(
         query = f"station__id__exact={station.pk}&stop_reason={WRITTEN_OFF}"
         return list_link(ChargingSession, query, energy(total)) if total else EMPTY
 
-    @reasoned(
-        label=_("Start a charge"),
-        permission="sessions_app.add_chargingsession",
-        form=StartForm,
-        is_offered=lambda station: station.is_online and station.enabled,
-        icon="play_arrow",
-    )
-    def start(self, act: Act[Station]) -> Done:
-        session = request_start(
-            driver=act.values["driver"],
-            station_id=act.row.station_id,
-            connector_id=act.values["connector_id"],
-            limit=act.values["limit"],
-            actor=act.actor,
-            reason=act.reason,
-        )
-        page = link(session, str(_("session")))
-        if session.status == SessionStatus.ERROR:
-            return Done(format_html("{} {}", _("Not enough money:"), page), messages.ERROR)
-        return Done(format_html("{} {}", _("The station is asked to start:"), page))
-
-    @reasoned(
-        label=_("Put on sale"),
-        permission="stations.change_station",
-        is_offered=lambda station: not station.enabled,
-        is_logged=False,
-    )
-    def enable(self, act: Act[Station]) -> Done:
-        _update(act, enabled=True)
-        return Done(_("%(station)s is on sale.") % {"station": act.row})
-
-    @reasoned(
-        label=_("Take out of sale"),
-        permission="stations.change_station",
-        is_offered=lambda station: station.enabled,
-        is_logged=False,
-    )
-    def disable(self, act: Act[Station]) -> Done:
-        _update(act, enabled=False)
-        return Done(_("%(station)s is out of sale.") % {"station": act.row})
-
-    @reasoned(
-        label=_("Approve"),
-        permission="stations.change_station",
-        is_offered=lambda station: station.registration != Station.Registration.ACCEPTED,
-        is_logged=False,
-        icon="check",
-        variant=ActionVariant.SUCCESS,
-    )
-    def approve(self, act: Act[Station]) -> Done:
-        key = _update(act, registration=Station.Registration.ACCEPTED)
-        if key:
-            return Done(_told_once(act.row, key), messages.WARNING)
-        return Done(_("%(station)s is approved.") % {"station": act.row})
-
-    @reasoned(
-        label=_("Reject"),
-        permission="stations.change_station",
-        is_offered=lambda station: station.registration == Station.Registration.PENDING,
-        is_logged=False,
-        variant=ActionVariant.DANGER,
-    )
-    def reject(self, act: Act[Station]) -> Done:
-        _update(act, registration=Station.Registration.REJECTED)
-        return Done(_("%(station)s is rejected.") % {"station": act.row})
-
-    @reasoned(
-        label=_("New key"),
-        permission="stations.change_station",
-        is_offered=lambda station: station.security_profile in keys.KEYED_PROFILES,
-        is_logged=False,
-        icon="key",
-    )
-    def rotate_key(self, act: Act[Station]) -> Done:
-        return Done(_told_once(act.row, _update(act, key=None) or ""), messages.WARNING)
-
-    @reasoned(
-        label=_("Remove"),
-        permission="stations.delete_station",
-        is_logged=False,
-        variant=ActionVariant.DANGER,
-    )
-    def remove(self, act: Act[Station]) -> Done:
-        registry.remove_station(station_id=act.row.station_id, by=act.actor, reason=act.reason)
-        return Done(_("The station is gone."), is_gone=True)
-
-
-def _update(act: Act[Station], **changes: Any) -> str | None:
-    """Change a station by the same use case as its form; return a key that was made."""
-    keyed = registry.update_station(
-        station_id=act.row.station_id,
-        changes=cast(StationFacts, changes),
-        by=act.actor,
-        reason=act.reason,
-    )
-    return keyed.key
-
 
 def _facts(form: "forms.ModelForm[Station]", names: Iterable[str]) -> StationFacts:
     """What a form says of a station, in the words of the use case."""
@@ -369,10 +215,3 @@ def _facts(form: "forms.ModelForm[Station]", names: Iterable[str]) -> StationFac
     if "connector_count" in values:
         values["connectors"] = values.pop("connector_count")
     return cast(StationFacts, values)
-
-
-def _told_once(station: Station, key: str) -> str:
-    return _("The key of %(station)s is %(key)s. It is not shown again.") % {
-        "station": station,
-        "key": key,
-    }

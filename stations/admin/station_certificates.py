@@ -81,8 +81,5 @@ class CertificateButtons:
         )
 
 
-CERTIFICATE_BUTTONS = ("renew_certificate", "ask_roots", "install_root")
-
-
 def _asked(command: Command) -> Done:
     return Done(format_html("{} {}", _("The station is asked:"), link(command)))

@@ -2,14 +2,16 @@
 
 from typing import Any
 
+from django.contrib import messages
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from unfold.enums import ActionVariant
 
 from billing.admin.display import link
 from billing.admin.reasoned import Act, Done, reasoned
-from sessions_app.models import ChargingSession
+from sessions_app.models import ChargingSession, SessionStatus
 from sessions_app.models.session import OPEN
+from sessions_app.services.start import request_start
 from sessions_app.services.stop import request_stop
 from sessions_app.services.stopping import STOP_ACTION
 
@@ -27,18 +29,9 @@ from .station_command_forms import (
     TriggerForm,
     UnlockForm,
 )
+from .station_forms import StartForm
 
 MAY_SEND = "stations.add_command"
-PRESETS = (
-    "stop",
-    "set_availability",
-    "clear_cache",
-    "trigger",
-    "trigger_extended",
-    "transfer_data",
-    "send",
-)
-"""What stands in the menu of a station, beside what has a button of its own."""
 
 
 def is_online(station: Station) -> bool:
@@ -47,6 +40,27 @@ def is_online(station: Station) -> bool:
 
 class CommandButtons:
     """Commands to a station; its row follows on the page of the station."""
+
+    @reasoned(
+        label=_("Start a charge"),
+        permission="sessions_app.add_chargingsession",
+        form=StartForm,
+        is_offered=lambda station: station.is_online and station.enabled,
+        icon="play_arrow",
+    )
+    def start(self, act: Act[Station]) -> Done:
+        session = request_start(
+            driver=act.values["driver"],
+            station_id=act.row.station_id,
+            connector_id=act.values["connector_id"],
+            limit=act.values["limit"],
+            actor=act.actor,
+            reason=act.reason,
+        )
+        page = link(session, str(_("session")))
+        if session.status == SessionStatus.ERROR:
+            return Done(format_html("{} {}", _("Not enough money:"), page), messages.ERROR)
+        return Done(format_html("{} {}", _("The station is asked to start:"), page))
 
     @reasoned(
         label=_("Unlock a connector"),

@@ -4,7 +4,6 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.db.models import Q
-from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.timezone import localtime
@@ -20,8 +19,6 @@ from ..models import ConfigurationReport, Station
 from ..wanted import Want
 from .station_commands import MAY_SEND, is_online
 from .station_configuration_forms import ChangeKeyForm, NewKeyForm, ReadForm, UndoForm
-
-CONFIGURATION_BUTTONS = ("read_configuration", "change_key", "apply_wishes", "undo_change")
 
 
 class ConfigurationFilter(CaseFilter):
@@ -130,9 +127,8 @@ def _summary(report: ConfigurationReport | None) -> SafeString:
     """When the keys were read, and what to look at."""
     if report is None or report.read_at is None:
         return format_html("<p>{}</p>", _("The station has not reported its configuration yet."))
-    read_at = date_format(localtime(report.read_at), "DATETIME_FORMAT")
     parts = [
-        _("Read at %(at)s.") % {"at": read_at},
+        _("Read at %(at)s.") % {"at": f"{localtime(report.read_at):%Y-%m-%d %H:%M}"},
         _("Not as wanted: %(count)s.") % {"count": report.differing},
     ]
     if report.left_out:

@@ -15,11 +15,6 @@ from sessions_app.services import local_list
 
 from ..models import Command, Station
 
-MENU = {
-    "title": _("List of tags"),
-    "items": ["list_choose", "list_send", "list_ask", "list_clear"],
-}
-
 
 class ChoiceForm(ReasonForm):
     choice = forms.ChoiceField(
@@ -39,7 +34,7 @@ class LocalListButtons:
         return format_html("{} · {}", link(row, " · ".join(map(str, told))), row.last_result)
 
     @reasoned(
-        label=_("Have a list"),
+        label=_("Choose the list"),
         permission="sessions_app.change_locallist",
         form=ChoiceForm,
         is_logged=False,
@@ -51,7 +46,7 @@ class LocalListButtons:
         return Done(_("%(station)s: %(choice)s.") % {"station": act.row, "choice": choice.label})
 
     @reasoned(
-        label=_("Send in full"),
+        label=_("Send the list in full"),
         permission="sessions_app.change_locallist",
         is_offered=lambda station: station.is_online,
         icon="sync",
@@ -60,7 +55,7 @@ class LocalListButtons:
         return _asked(local_list.send_in_full(station=act.row, actor=act.actor, reason=act.reason))
 
     @reasoned(
-        label=_("Ask for its version"),
+        label=_("Ask for the list's version"),
         permission="sessions_app.change_locallist",
         is_offered=lambda station: station.is_online,
     )
@@ -68,7 +63,7 @@ class LocalListButtons:
         return _asked(local_list.ask_version(station=act.row, actor=act.actor, reason=act.reason))
 
     @reasoned(
-        label=_("Clear and switch off"),
+        label=_("Clear the list and switch it off"),
         permission="sessions_app.change_locallist",
         is_offered=lambda station: station.is_online,
         variant=ActionVariant.DANGER,

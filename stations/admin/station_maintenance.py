@@ -44,7 +44,7 @@ class LogForm(SpanForm):
     )
 
 
-class MaintenanceMixin:
+class MaintenanceButtons:
     """Buttons and lines of a station's page."""
 
     @admin.display(description=_("firmware status"))

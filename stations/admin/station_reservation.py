@@ -61,8 +61,8 @@ class ReservationForm(ConnectorForm):
         return values
 
 
-class ReservationButton:
-    """The button of a station's page."""
+class ReservationButtons:
+    """Buttons of a station's page."""
 
     @reasoned(
         label=_("Reserve"),

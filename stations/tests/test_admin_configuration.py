@@ -72,7 +72,7 @@ def test_each_key_is_shown_with_what_is_wanted_and_how_it_stands(olgas, olga, co
     assert re.search(r"NumberOfConnectors 2 yes nothing wanted", text)
     assert re.search(r"VendorMode b reboot required", text)
     assert re.search(r"MeterValueSampleInterval 10 Kubat not reported", text)
-    assert re.search(r"Read at .* Not as wanted: 6\.", text)
+    assert re.search(r"Read at [\d-]{10} \d\d:\d\d\. Not as wanted: 6\.", text)
 
 
 def test_a_station_that_never_reported_says_so(olgas, station):

@@ -64,6 +64,11 @@ def live(station):
 # --- Searching --------------------------------------------------------------------------------
 
 
+def test_the_list_tells_frames_of_one_second_apart(olgas, station):
+    at = timezone.localtime(note(station).at)
+    assert f"{at:%Y-%m-%d %H:%M:%S.%f}"[:-3] in olgas.get(FRAMES).text
+
+
 def test_a_search_reads_one_day_and_says_so(olgas, station):
     note(station, "needle 1", age=HOUR)
     note(station, "needle 2", age=2 * DAY)
@@ -232,6 +237,7 @@ def test_a_station_is_followed(olgas, station):
     first = olgas.get(live(station))
     assert "old" in first.text
     assert "<noscript>" in first.text
+    assert re.search(r"<h1[^>]*>Live: K-1</h1>", first.text)
     note(station, "<b>new</b>", age=1.6 * SECOND)
     second = olgas.get(cursor_in(first.text), headers={"HX-Request": "true"}).text
     assert "&lt;b&gt;new&lt;/b&gt;" in second

@@ -7,11 +7,13 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission
 from django.urls import reverse
 
+from billing.admin.reasoned import button_of
 from billing.models import User
 from billing.tests.back_office import errors_of, press, told, values_of
 from conftest import PASSWORD
 from sessions_app.models import ChargingSession
 from stations import keys
+from stations.admin.station import StationAdmin
 from stations.models import Command, Connector, Site, Station
 from stations.tests.cast import go_online
 
@@ -355,3 +357,19 @@ def test_a_site_is_added_changed_and_removed(olgas, olga, station):
     assert not Site.objects.exists()
     entries = LogEntry.objects.filter(user=olga).order_by("pk")
     assert [e.change_message for e in entries] == ["opened", "name · renamed", "closed"]
+
+
+def test_a_login_without_a_destination_leads_to_the_overview(client, olga):
+    answer = client.post("/admin/login/", {"username": olga.username, "password": PASSWORD})
+    assert (answer.status_code, answer.url) == (302, reverse("admin:index"))
+
+
+def test_each_button_of_a_station_stands_in_one_place():
+    """What is in no menu is never found; what is in two is looked for twice."""
+    shown = [
+        name
+        for entry in StationAdmin.actions_detail
+        for name in (entry["items"] if isinstance(entry, dict) else [entry])
+    ]
+    buttons = {name for name in dir(StationAdmin) if button_of(getattr(StationAdmin, name))}
+    assert sorted(shown) == sorted(buttons)
