@@ -9,6 +9,7 @@ from asgiref.sync import sync_to_async
 from django.db import connections
 
 from stations.gateway.process import Gateway
+from stations.tests.cast import go_online
 from stations.tests.in_process import InProcessStation
 
 
@@ -37,4 +38,18 @@ async def plug_in(gateway):
 @pytest.fixture
 def k1(transactional_db, station):
     """The shared station, committed, so that the gateway's threads see it."""
+    return station
+
+
+@pytest.fixture
+def olgas(client, olga):
+    """The browser of olga, who is logged in to the back office."""
+    client.force_login(olga)
+    return client
+
+
+@pytest.fixture
+def online(station):
+    """The shared station, with a socket."""
+    go_online(station)
     return station

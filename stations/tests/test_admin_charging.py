@@ -5,9 +5,8 @@ from django.urls import reverse
 
 from billing.tests.back_office import errors_of, press, told
 from stations.models import Command, InstalledProfile
-from stations.tests.cast import go_online
+from stations.tests.pages import button
 
-STATIONS = reverse("admin:stations_station_changelist")
 PROFILE = {
     "connector_id": "0",
     "purpose": "TxDefaultProfile",
@@ -17,22 +16,6 @@ PROFILE = {
     "periods": "0 32\n480, 10.5, 1",
     "reason": "peak hours",
 }
-
-
-@pytest.fixture
-def olgas(client, olga):
-    client.force_login(olga)
-    return client
-
-
-@pytest.fixture
-def online(station):
-    go_online(station)
-    return station
-
-
-def button(station, name):
-    return f"{STATIONS}{station.pk}/{name}/"
 
 
 def test_a_schedule_is_typed_in_lines_and_sent(olgas, olga, online):

@@ -3,7 +3,6 @@
 import json
 
 import pytest
-from django.urls import reverse
 
 from billing.tests.back_office import errors_of, press, told
 from sessions_app.models import ChargingSession
@@ -12,20 +11,7 @@ from stations.gateway.schemas import CALLS, DEFAULT, check_request
 from stations.gateway.templates import choices, template
 from stations.models import Command, Station
 from stations.tests.cast import go_online
-
-STATIONS = reverse("admin:stations_station_changelist")
-
-
-@pytest.fixture
-def olgas(client, olga):
-    client.force_login(olga)
-    return client
-
-
-@pytest.fixture
-def online(station):
-    go_online(station)
-    return station
+from stations.tests.pages import STATIONS, button
 
 
 @pytest.fixture
@@ -34,10 +20,6 @@ def charging(station, alice):
     session = Stage(station).charge(alice)
     assert not Command.objects.filter(status__in=Command.OPEN).exists()
     return session
-
-
-def button(station, name):
-    return f"{STATIONS}{station.pk}/{name}/"
 
 
 def asked():

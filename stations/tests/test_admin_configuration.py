@@ -22,8 +22,8 @@ from stations.models import (
     Station,
 )
 from stations.tests.cast import go_online
+from stations.tests.pages import STATIONS, button
 
-STATIONS = reverse("admin:stations_station_changelist")
 WISHES = reverse("admin:stations_configurationwish_changelist")
 CONFIGURED = {
     "ConnectionTimeOut": {"value": "30", "wanted": "60", "refused": "Rejected"},
@@ -35,22 +35,12 @@ CONFIGURED = {
 
 
 @pytest.fixture
-def olgas(client, olga):
-    client.force_login(olga)
-    return client
-
-
-@pytest.fixture
 def configured(station):
     station.configuration = CONFIGURED
     station.save(update_fields=["configuration"])
     go_online(station)
     key_table.refresh(station, read_at=station.connected_at)
     return station
-
-
-def button(station, name):
-    return f"{STATIONS}{station.pk}/{name}/"
 
 
 def page_text(client, station):

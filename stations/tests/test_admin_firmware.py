@@ -37,12 +37,6 @@ def place(settings, tmp_path):
 
 
 @pytest.fixture
-def olgas(client, olga):
-    client.force_login(olga)
-    return client
-
-
-@pytest.fixture
 def k1(station):
     boot(station, "1.0")
     return connect(station)

@@ -41,12 +41,6 @@ def note(station, text="[]", *, age=DAY / 2, **more):
 
 
 @pytest.fixture
-def olgas(client, olga):
-    client.force_login(olga)
-    return client
-
-
-@pytest.fixture
 def clerk(db):
     return User.objects.create_user("clerk", password=PASSWORD, is_staff=True)
 

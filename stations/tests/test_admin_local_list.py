@@ -10,27 +10,10 @@ from conftest import PASSWORD
 from sessions_app import tags
 from sessions_app.models import LocalList
 from stations.models import Command, Station
-from stations.tests.cast import go_online
+from stations.tests.pages import STATIONS, button
 
 pytestmark = pytest.mark.django_db
-STATIONS = reverse("admin:stations_station_changelist")
 LISTS = reverse("admin:sessions_app_locallist_changelist")
-
-
-@pytest.fixture
-def olgas(client, olga):
-    client.force_login(olga)
-    return client
-
-
-@pytest.fixture
-def online(station):
-    go_online(station)
-    return station
-
-
-def button(station, name):
-    return f"{STATIONS}{station.pk}/{name}/"
 
 
 def test_a_list_is_switched_on_for_several_stations_at_once(olgas, olga, station):

@@ -14,10 +14,10 @@ from stations import meters
 from stations.metering import Quirk
 from stations.meters import Example
 from stations.models import Alert, MeterProfile
+from stations.tests.pages import STATIONS, button
 
 pytestmark = pytest.mark.django_db
 
-STATIONS = reverse("admin:stations_station_changelist")
 PROFILES = reverse("admin:stations_meterprofile_changelist")
 BY_HAND = {
     "sample_unit": "kWh",
@@ -25,16 +25,6 @@ BY_HAND = {
     "register": "lifetime",
     "source": "import",
 }
-
-
-@pytest.fixture
-def olgas(client, olga):
-    client.force_login(olga)
-    return client
-
-
-def button(station, name):
-    return f"{STATIONS}{station.pk}/{name}/"
 
 
 def see(station, quirk=Quirk.KWH_SAMPLES, *, times=1):

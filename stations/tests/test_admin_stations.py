@@ -16,8 +16,8 @@ from stations import keys
 from stations.admin.station import StationAdmin
 from stations.models import Command, Connector, Site, Station
 from stations.tests.cast import go_online
+from stations.tests.pages import STATIONS, button
 
-STATIONS = reverse("admin:stations_station_changelist")
 SITES = reverse("admin:stations_site_changelist")
 NEW = {
     "station_id": "New-1",
@@ -29,22 +29,6 @@ NEW = {
     "is_provisioned": "on",
     "reason": "delivered today",
 }
-
-
-@pytest.fixture
-def olgas(client, olga):
-    client.force_login(olga)
-    return client
-
-
-@pytest.fixture
-def online(station):
-    go_online(station)
-    return station
-
-
-def button(station, name):
-    return f"{STATIONS}{station.pk}/{name}/"
 
 
 def change_page(station):

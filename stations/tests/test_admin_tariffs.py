@@ -17,12 +17,6 @@ ASSIGN = f"{ASSIGNMENTS}assign/"
 OFFER = {"price_per_kwh": "15.50", "vat_percent": "12", "parking_grace_s": "0"}
 
 
-@pytest.fixture
-def olgas(client, olga):
-    client.force_login(olga)
-    return client
-
-
 def price_at(station, connector_id=None):
     tariff = tariff_for(station, connector_id, timezone.now())
     return tariff.price_per_kwh if tariff else None

@@ -7,7 +7,7 @@ import pytest
 
 from stations import commands
 from stations.models import Command, Station
-from stations.tests.cast import go_online, signed_in
+from stations.tests.cast import signed_in
 
 PATH = "/ocpp/stations/K-1/commands"
 RESET = {"action": "Reset", "payload": {"type": "Soft"}}
@@ -16,12 +16,6 @@ RESET = {"action": "Reset", "payload": {"type": "Soft"}}
 @pytest.fixture
 def staff(olga):
     return signed_in(olga)
-
-
-@pytest.fixture
-def online(station):
-    go_online(station)
-    return station
 
 
 @pytest.mark.parametrize("path", [PATH, f"{PATH}/", "/ocpp/stations/k-1/commands"])

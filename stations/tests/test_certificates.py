@@ -33,12 +33,6 @@ def ca(settings, tmp_path):
     return tmp_path / "ca"
 
 
-@pytest.fixture
-def online(station):
-    go_online(station)
-    return station
-
-
 def sent(station):
     """The CertificateSigned commands of a station, the oldest first."""
     commands = Command.objects.filter(station=station, action="CertificateSigned")

@@ -13,7 +13,6 @@ from stations.errors import StationOffline
 from stations.models import Command, InstalledProfile, Station
 from stations.smart_charging import ChargingProfile, Kind, Period, Purpose, Schedule, Unit
 from stations.smart_charging import tx_profile as charge_payload
-from stations.tests.cast import go_online
 
 State = InstalledProfile.State
 NOON = dt.datetime(2026, 3, 2, 12, tzinfo=dt.UTC)
@@ -24,12 +23,6 @@ DEFAULT = ChargingProfile(
     schedule=Schedule(Unit.AMPERE, (Period(0, Decimal(16)),), start_at=NOON),
 )
 HIGHER = dataclasses.replace(DEFAULT, stack_level=1)
-
-
-@pytest.fixture
-def online(station):
-    go_online(station)
-    return station
 
 
 @pytest.fixture

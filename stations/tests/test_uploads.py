@@ -39,12 +39,6 @@ def k1(station):
 
 
 @pytest.fixture
-def olgas(client, olga):
-    client.force_login(olga)
-    return client
-
-
-@pytest.fixture
 def request_(k1, olga):
     return ask(k1, olga)
 
