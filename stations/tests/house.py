@@ -14,6 +14,7 @@ from config.tests.server import ROOT, ServerProcess
 KEY = "a-key-of-the-tests"
 PASSWORD = "correct horse battery staple"
 FAST = ("--power-kw=60", "--speed=60", "--interval=0.2")
+TIMEOUT_S, POLL_S = 60, 0.5
 PRICE = Decimal("12.50")
 
 
@@ -41,12 +42,14 @@ class House:
         return self.post(None, "/auth/login", body)["token"]
 
     def post(self, token, path, body):
-        answer = httpx.post(self.server.base_url + path, json=body, headers=bearer(token))
+        answer = httpx.post(
+            self.server.base_url + path, json=body, headers=bearer(token), timeout=TIMEOUT_S
+        )
         assert answer.is_success, answer.text
         return answer.json()
 
     def get(self, token, path):
-        answer = httpx.get(self.server.base_url + path, headers=bearer(token))
+        answer = httpx.get(self.server.base_url + path, headers=bearer(token), timeout=TIMEOUT_S)
         assert answer.is_success, answer.text
         return answer.json()
 
@@ -80,10 +83,10 @@ class House:
 
     def wait_for(self, path, is_true, token=None):
         """Return what is there once it is true."""
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while not is_true(found := self.get(token or self.staff, path)):
             assert time.monotonic() < deadline, found
-            time.sleep(0.1)
+            time.sleep(POLL_S)
         return found
 
     def ask_station(self, action, payload):

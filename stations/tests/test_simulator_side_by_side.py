@@ -38,6 +38,8 @@ FREE = {"meter-stop-zero", "meter-stop-kwh"}
 """meterStop below meterStart is billed as 0."""
 REFUSED = {"numbers", "odd-context", "empty-sampled-value"}
 """Samples that break the schema get a CALLERROR; what can be read in them counts all the same."""
+PATIENCE_S = 180
+"""Of one story; on a quiet machine all of them together take less than half of it."""
 LIFETIME_WH = Decimal(1_234_000)
 """What a meter counted before: one that begins at 0 hides half of what is odd about it."""
 
@@ -56,7 +58,7 @@ async def play_by_card(house, name):
     )
     scenario = SCENARIOS.get(name, SCENARIOS["local-start"])
     station = SimulatedStation(setup, memory=Memory(registers_wh={1: LIFETIME_WH}))
-    (outcome,) = await play([station], scenario, id_tag=house.card, timeout_s=60)
+    (outcome,) = await play([station], scenario, id_tag=house.card, timeout_s=PATIENCE_S)
     return house, outcome
 
 
