@@ -38,11 +38,11 @@ def reserve(house, depot):
     house.wait_for_station()
     place = {"station_id": house.station_id, "connector_id": 1}
     house.post(house.alice, "/ocpp/reservations", place)
-    house.wait_for_status("Reserved")
 
 
 def reserve_and_start(house, depot):
     reserve(house, depot)
+    house.wait_for_status("Reserved")
     house.start_charge(limit_type="full")
 
 
