@@ -1,7 +1,6 @@
 """Composite schedules: what a station tells of them, and what we would make of its profiles."""
 
 from decimal import Decimal
-from typing import Any
 
 from django.utils import timezone
 
@@ -18,7 +17,8 @@ def absorb(command: Command) -> None:
     told = answer.get("chargingSchedule")
     if answer.get("status") != "Accepted" or not told:
         return
-    schedule = read_schedule(told | {"startSchedule": _start_of(answer, told)})
+    begins = answer.get("scheduleStart") or told.get("startSchedule")
+    schedule = read_schedule(told | {"startSchedule": begins})
     asked_s = command.payload["duration"]
     CompositeSchedule.objects.update_or_create(
         station_id=command.station_id,
@@ -72,8 +72,3 @@ def agree(told: tuple[Limit, ...], own: tuple[Limit, ...]) -> bool:
 def _at(limits: tuple[Limit, ...], second: int) -> Decimal | None:
     begun = [limit.limit for limit in limits if limit.start_s <= second]
     return begun[-1] if begun else None
-
-
-def _start_of(answer: dict[str, Any], told: dict[str, Any]) -> str | None:
-    start: str | None = answer.get("scheduleStart") or told.get("startSchedule")
-    return start

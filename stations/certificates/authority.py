@@ -97,13 +97,10 @@ def _load(directory: str) -> Authority:
         _make(folder)
     key = serialization.load_pem_private_key((folder / _KEY).read_bytes(), password=None)
     certificate = x509.load_pem_x509_certificate((folder / _CERTIFICATE).read_bytes())
-    if not isinstance(key, ec.EllipticCurvePrivateKey) or key.public_key() != _key_in(certificate):
+    public: object = certificate.public_key()
+    if not isinstance(key, ec.EllipticCurvePrivateKey) or key.public_key() != public:
         raise ValueError(f"{folder}: the key is not that of the certificate.")
     return Authority(certificate, key)
-
-
-def _key_in(certificate: x509.Certificate) -> object:
-    return certificate.public_key()
 
 
 def _make(folder: Path) -> None:
