@@ -17,6 +17,7 @@ from ..frames import FrameLog
 from ..models import Frame, IgnoredFrames, Station
 from . import wire
 from .bridge import DatabaseAway, patiently
+from .followed import Followed
 from .handshake import Admission
 from .lane import Lane
 from .request import ChargePoint, Request
@@ -62,12 +63,12 @@ class Connection:
         self.subprotocol = admission.subprotocol
         self.fence = admission.fence
         self.is_lenient = admission.is_lenient
+        self.writer = writer
         self._is_deaf = False
         self._is_closing = False
         self.lane = Lane(self, was_accepted=admission.was_accepted)
         self._charge_point = VERSIONS[self.subprotocol](self)
         self._frames = frames
-        self.writer = writer
         self._on_heard = on_heard
         self._send_text = send_text
         self._close_socket = close_socket
@@ -92,6 +93,11 @@ class Connection:
     async def send(self, text: str, *, action: str = "") -> None:
         self._frames.add(self.station_pk, Frame.Direction.OUT, text, action=action)
         await self._send_text(text)
+
+    @property
+    def followed(self) -> Followed:
+        """The running sessions whose samples need not be asked of the database."""
+        return self._charge_point.followed
 
     async def close(self, why: Close) -> None:
         """Close the socket; frames that come after this are left to the station's queue.

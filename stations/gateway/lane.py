@@ -19,6 +19,7 @@ from stations.models import Command, Station
 
 from . import schemas, wire
 from .bridge import in_database, patiently
+from .followed import Followed
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +39,9 @@ class Socket(Protocol):
     station_id: str
     fence: int
     subprotocol: str
+
+    @property
+    def followed(self) -> Followed: ...
 
     async def send(self, text: str, *, action: str = "") -> None: ...
 
@@ -146,6 +150,7 @@ class Lane:
         else:
             if answer is not None:
                 await patiently(_record, command, self._socket.subprotocol, answer)
+                self._socket.followed.forget()  # the interval of samples may be another one
         finally:
             self._outstanding = None
             self._empty_since = self._now()

@@ -16,7 +16,7 @@ from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 from redis.exceptions import RedisError
 
-from sessions_app.services import calls
+from sessions_app.services import calls, tracking
 
 from .. import commands, doorbell, presence, refusals
 from ..frames import FrameLog
@@ -154,6 +154,7 @@ class Gateway:
                 for every_s, name, chore in (
                     (LEASE_EVERY_S, "lease", self._renew),
                     (LEASE_EVERY_S, "presence", self._compare),
+                    (LEASE_EVERY_S, "followed sessions", self._check_followed),
                     (LOOK_EVERY_S, "commands", self._look),
                     (WRITE_EVERY_S, "diary", self._write),
                     (TOUCH_EVERY_S, "last seen", self._touch),
@@ -183,6 +184,14 @@ class Gateway:
             if connection is not None and connection.fence == held[station_pk]:
                 await connection.close(Close.REPLACED)
         await as_chore(presence.clear_strays, self.id, set(self._live))
+
+    async def _check_followed(self) -> None:
+        """Forget what is followed by facts of a station that have changed."""
+        following = {pk: one.followed for pk, one in self._live.items() if one.followed}
+        if following:
+            facts = await as_chore(tracking.facts_now, set(following))
+            for station_pk, followed in following.items():
+                followed.forget_unless(facts.get(station_pk))
 
     async def _look(self) -> None:
         """Ring for commands whose bell was lost."""

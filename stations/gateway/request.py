@@ -9,6 +9,7 @@ from django.utils import timezone
 from ocpp.exceptions import OCPPError
 
 from ..models import Station
+from .followed import Followed
 from .wire import Call
 from .writer import Writer
 
@@ -37,6 +38,7 @@ class Link(Protocol):
 class ChargePoint(Protocol):
     """One OCPP version, spoken over one socket."""
 
+    followed: Followed
     registration: Station.Registration | None
     """What the last Boot over this socket was answered; None before there was one."""
 
