@@ -6,6 +6,7 @@ knows what a command is for: `reference` is opaque, and who resolves a command a
 
 import datetime as dt
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
 from django.conf import settings
@@ -131,6 +132,15 @@ def cut_off(station_pk: int, fence: int) -> list[uuid.UUID]:
             station_id=station_pk, status__in=Command.OPEN, fence__lt=fence
         ).values_list("pk", flat=True)
     )
+
+
+def left_behind(fences: Mapping[int, int]) -> set[int]:
+    """Return the stations of which `cut_off`, with these fences, has something to return."""
+    bound = Command.objects.filter(
+        station_id__in=fences, status__in=Command.OPEN, fence__isnull=False
+    )
+    rows = bound.values_list("station_id", "fence").order_by()
+    return {pk for pk, fence in rows if fence is not None and fence < fences[pk]}
 
 
 def overdue(now: dt.datetime, *, grace_s: int = 5) -> list[tuple[uuid.UUID, Command.Status]]:

@@ -62,6 +62,7 @@ class Connection:
         self.subprotocol = admission.subprotocol
         self.fence = admission.fence
         self.is_lenient = admission.is_lenient
+        self._may_resume = admission.may_resume
         self._is_deaf = False
         self._is_closing = False
         self.lane = Lane(self, was_accepted=admission.was_accepted)
@@ -178,7 +179,8 @@ class Connection:
                 self._is_idle.set()
 
     async def _run_lane(self) -> None:
-        await patiently(_resume, self.station_pk)
+        if self._may_resume:
+            await patiently(_resume, self.station_pk)
         await self.lane.run()
 
 
