@@ -5,7 +5,7 @@ rung inside a transaction.
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from asgiref.sync import async_to_sync
@@ -40,8 +40,13 @@ def ring_on_commit(station_pk: int) -> None:
 
 def ring(station_pk: int) -> None:
     """Send `{"type": "station.ring", "station": pk}` to the owner's channel."""
-    channel = Station.objects.filter(pk=station_pk).values_list("owner__channel", flat=True).first()
-    if channel:
+    ring_all([station_pk])
+
+
+def ring_all(station_pks: Collection[int]) -> None:
+    """Ring for each of these stations."""
+    owned = Station.objects.filter(pk__in=station_pks, owner__isnull=False)
+    for station_pk, channel in owned.values_list("pk", "owner__channel").order_by():
         _send(channel, {"type": "station.ring", "station": station_pk})
 
 

@@ -53,6 +53,7 @@ class Connection:
         *,
         frames: FrameLog,
         writer: Writer,
+        arrivals: Writer,
         on_heard: Callable[[int], None],
         send_text: Callable[[str], Awaitable[None]],
         close_socket: Callable[[int], Awaitable[None]],
@@ -68,7 +69,7 @@ class Connection:
         self.lane = Lane(self, was_accepted=admission.was_accepted)
         self._charge_point = VERSIONS[self.subprotocol](self)
         self._frames = frames
-        self.writer = writer
+        self.writer, self.arrivals = writer, arrivals
         self._on_heard = on_heard
         self._send_text = send_text
         self._close_socket = close_socket
@@ -173,7 +174,8 @@ class Connection:
     async def _work(self) -> None:
         while (request := await self._calls.get()) is not None:
             await self._charge_point.handle(request)
-            self.lane.open(self._charge_point.registration)
+            point = self._charge_point
+            self.lane.open(point.registration, has_queued=point.has_queued)
             self._unhandled -= 1
             if not self._unhandled:
                 self._is_idle.set()

@@ -69,6 +69,7 @@ class Exchange(PythonOcpp):
         super().__init__(link.station_id, link)
         self.link = link
         self.registration: Station.Registration | None = None
+        self.has_queued = True
 
     def answer_at_once(self, request: Request) -> str | None:
         """Return the answer where it needs no database, else None.
