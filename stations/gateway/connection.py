@@ -54,6 +54,7 @@ class Connection:
         *,
         frames: FrameLog,
         writer: Writer,
+        arrivals: Writer,
         on_heard: Callable[[int], None],
         send_text: Callable[[str], Awaitable[None]],
         close_socket: Callable[[int], Awaitable[None]],
@@ -63,7 +64,8 @@ class Connection:
         self.subprotocol = admission.subprotocol
         self.fence = admission.fence
         self.is_lenient = admission.is_lenient
-        self.writer = writer
+        self.writer, self.arrivals = writer, arrivals
+        self._may_resume = admission.may_resume
         self._is_deaf = False
         self._is_closing = False
         self.lane = Lane(self, was_accepted=admission.was_accepted)
@@ -178,13 +180,15 @@ class Connection:
     async def _work(self) -> None:
         while (request := await self._calls.get()) is not None:
             await self._charge_point.handle(request)
-            self.lane.open(self._charge_point.registration)
+            point = self._charge_point
+            self.lane.open(point.registration, has_queued=point.has_queued)
             self._unhandled -= 1
             if not self._unhandled:
                 self._is_idle.set()
 
     async def _run_lane(self) -> None:
-        await patiently(_resume, self.station_pk)
+        if self._may_resume:
+            await patiently(_resume, self.station_pk)
         await self.lane.run()
 
 

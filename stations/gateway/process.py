@@ -7,12 +7,12 @@ fill the layer's capacity and cost a Redis subscription each.
 import asyncio
 import logging
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
 from channels.layers import get_channel_layer
-from django.db import InterfaceError, OperationalError
+from django.db import IntegrityError, InterfaceError, OperationalError
 from django.utils import timezone
 from redis.exceptions import RedisError
 
@@ -20,7 +20,8 @@ from sessions_app.services import calls, tracking
 
 from .. import commands, doorbell, presence, refusals
 from ..frames import FrameLog
-from . import handshake
+from . import arrivals, handshake
+from .arrivals import Verdict
 from .bridge import DatabaseAway, as_chore, in_database, patiently
 from .connection import Close, Connection
 from .writer import Writer
@@ -33,11 +34,17 @@ WRITE_EVERY_S = 0.5
 TOUCH_EVERY_S = 5.0
 TELL_EVERY_S = 1.0
 EXPIRE_EVERY_S = 0.5
-ADMIT_S = 5.0
+ADMIT_S = 15.0
+"""How long a handshake waits. A late answer is a socket; a refusal comes back as another attempt,
+which costs as much as the first (docs/adr/0050). Less than what the server gives a handshake."""
+ALONE_AT_ONCE = 4
+"""Handshakes that are admitted one by one share the threads with the calls of stations."""
 DRAIN_S = 5.0
 LEAVE_S = 5.0
 
 Chore = Callable[[], Awaitable[None]]
+AWAY = (OperationalError, InterfaceError, IntegrityError, DatabaseAway, TimeoutError)
+"""Why no handshake can be admitted now; without integrity our own lease is gone, until renewed."""
 
 
 class Gateway:
@@ -48,6 +55,8 @@ class Gateway:
         self.channel = f"gateway.{self.id.hex}"
         self.frames = FrameLog()
         self.writer = Writer("station-writer")
+        self.arrivals = Writer("arrivals-writer")
+        self._alone = asyncio.Semaphore(ALONE_AT_ONCE)
         self._live: dict[int, Connection] = {}
         self._all: set[Connection] = set()
         self._heard: set[int] = set()
@@ -66,13 +75,26 @@ class Gateway:
         try:
             async with asyncio.timeout(ADMIT_S):
                 await self._start()
-                return await in_database(handshake.admit, asked, self.id)
+                return await self._admit(asked)
         except handshake.Refused as refused:
             self._note(refused)
             raise
-        except (OperationalError, InterfaceError, TimeoutError) as error:
+        except AWAY as error:
             logger.warning("no handshake while the database is away: %s", error)
             raise handshake.Refused(HTTPStatus.SERVICE_UNAVAILABLE) from error
+
+    async def _admit(self, asked: handshake.Handshake) -> handshake.Admission:
+        verdict: Verdict = await self.arrivals.put(self._admit_all, asked)  # raises a Refused
+        if verdict.admission is None:
+            async with self._alone:
+                return await in_database(handshake.admit, asked, self.id)
+        if verdict.has_left_calls:
+            station_pk, fence = verdict.admission.station_pk, verdict.admission.fence
+            await in_database(calls.cut_off, station_pk=station_pk, fence=fence)
+        return verdict.admission
+
+    def _admit_all(self, asked: Sequence[handshake.Handshake]) -> Sequence[Any]:
+        return arrivals.admit_all(asked, self.id)
 
     def _note(self, refused: handshake.Refused) -> None:
         """Count a handshake that a station of ours should have done better."""
@@ -103,7 +125,9 @@ class Gateway:
         if self._live.get(connection.station_pk) is connection:
             del self._live[connection.station_pk]
         try:
-            await patiently(_leave, connection.station_pk, connection.fence)
+            socket = (connection.station_pk, connection.fence)
+            if not await self.arrivals.put(arrivals.leave_all, socket):
+                await patiently(_leave, *socket)
         except DatabaseAway as error:
             logger.warning("%s: left without a note: %s", connection.station_id, error)
         finally:
@@ -117,6 +141,7 @@ class Gateway:
         await self._all_left()
         doorbell.leave(self.channel)
         self.writer.end()
+        self.arrivals.end()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -214,6 +239,7 @@ class Gateway:
 
     async def _expire(self) -> None:
         self.writer.expire()
+        self.arrivals.expire()
 
     async def _listen(self) -> None:
         """Take one bell that another process rang."""
@@ -222,8 +248,9 @@ class Gateway:
     def _answer(self, bell: dict[str, Any]) -> None:
         if bell["type"] == "station.ring":
             self._ring(bell["station"])
-        elif bell["type"] == "station.moved":
-            self._replace(bell["station"], bell["fence"])
+        elif bell["type"] == "stations.moved":
+            for station_pk, fence in bell["stations"]:
+                self._replace(station_pk, fence)
 
     def _replace(self, station_pk: int, fence: int) -> None:
         """Close the socket of a station that has a newer one."""

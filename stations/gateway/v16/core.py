@@ -32,12 +32,13 @@ class Core(Exchange):
     async def on_boot(self, request: Request) -> call_result.BootNotification:
         """§4.2: a station that is not accepted yet comes again after the interval."""
         self.followed.forget()
-        self.registration = await patiently(
-            reports.record_boot,
-            station_pk=self.link.station_pk,
-            boot=facts.boot(request.call.payload),
-            received_at=request.received_at,
+        said = reports.SaidBoot(
+            self.link.station_pk, facts.boot(request.call.payload), request.received_at
         )
+        booted = await self.link.arrivals.put(reports.record_boots, said)
+        if booted is None:
+            booted = reports.Booted(await patiently(reports.record_boot, **said._asdict()))
+        self.registration, self.has_queued = booted
         return call_result.BootNotification(
             current_time=facts.wire_time(timezone.now()),
             interval=settings.CSMS_HEARTBEAT_INTERVAL_S,
@@ -60,7 +61,9 @@ class Core(Exchange):
     async def on_status(self, request: Request) -> call_result.StatusNotification:
         """§4.9."""
         status = facts.status(request.call.payload, request.received_at)
-        await self.use(reports.record_status, status=status)
+        said = reports.SaidStatus(self.link.station_pk, status)
+        if not await self.link.arrivals.put(reports.record_statuses, said):
+            await self.use(reports.record_status, status=status)
         return call_result.StatusNotification()
 
     @answers(Action.start_transaction)

@@ -71,6 +71,7 @@ class Exchange(PythonOcpp):
         self.link = link
         self.registration: Station.Registration | None = None
         self.followed = Followed(link.writer)
+        self.has_queued = True
 
     def answer_at_once(self, request: Request) -> str | None:
         """Return the answer where it needs no database, else None.
