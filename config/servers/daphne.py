@@ -1,14 +1,15 @@
-"""The server process: Daphne run by ourselves, so that we decide how it listens and how it ends.
+"""Daphne, run by ourselves, so that we decide how it listens and how it ends.
 
-What it adds to Daphne: real HTTP statuses for refused handshakes, frames bounded at 2 MiB, a long
-listen backlog, a non-zero exit when it cannot listen, a drain on SIGTERM and SIGINT, and large
-HTTP bodies that stay out of memory (`bodies`).
+What is added to it: real HTTP statuses for refused handshakes, frames bounded at 2 MiB, a long
+listen backlog, a non-zero exit when it cannot listen, a drain on SIGTERM and SIGINT, large HTTP
+bodies that stay out of memory (`daphne_bodies`), and sockets that are neither read nor written
+faster than the other side takes it.
 """
 
 import asyncio
 import logging
-import signal
 from collections.abc import Awaitable, Callable
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,24 +20,51 @@ from daphne.ws_protocol import WebSocketProtocol
 from django.core.management.base import CommandError
 from twisted.internet import reactor
 
-from . import bodies, embedded
+from . import daphne_bodies as bodies
+from . import limits, signals
+from .inbox import Inbox
 
 logger = logging.getLogger(__name__)
 
-MAX_FRAME_BYTES = 2 * 1024 * 1024
-BACKLOG = 4096
-HANDSHAKE_S = 20
-"""Daphne's 5 s is too short when every station of a network returns at once."""
 DENIAL = "websocket.http.response"
 
 Drain = Callable[[], Awaitable[None]]
 
 
 class StationProtocol(WebSocketProtocol):
-    """Daphne's WebSocket protocol with the ASGI extension that denies a handshake by a status.
+    """Daphne's WebSocket protocol with back-pressure and denials.
 
-    Daphne itself only knows 403. https://asgi.readthedocs.io/en/latest/extensions.html
+    The ASGI extension denies a handshake by a status, where Daphne itself only knows 403.
+    https://asgi.readthedocs.io/en/latest/extensions.html
     """
+
+    _may_send: asyncio.Event | None = None
+    """Set while the network takes nothing: what waits for it."""
+
+    def connectionMade(self) -> None:
+        super().connectionMade()
+        # The HTTP channel goes with it, and with the channel the request that became this socket.
+        self.transport.unregisterProducer()
+        self.transport.registerProducer(self, True)
+
+    def connectionLost(self, reason: Any) -> None:
+        self.resumeProducing()
+        super().connectionLost(reason)
+
+    def pauseProducing(self) -> None:
+        self._may_send = self._may_send or asyncio.Event()
+
+    def resumeProducing(self) -> None:
+        if self._may_send is not None:
+            self._may_send.set()
+            self._may_send = None
+
+    stopProducing = resumeProducing
+
+    async def wait_for_reader(self) -> None:
+        """Return when the network takes more, or the socket is closing."""
+        if self._may_send is not None and self.state == self.STATE_OPEN:
+            await self._may_send.wait()
 
     def onConnect(self, request: Any) -> Any:
         # autobahn cuts the path at a semicolon, which an identity may contain
@@ -48,6 +76,8 @@ class StationProtocol(WebSocketProtocol):
             self._deny(message["status"], message.get("headers", []))
         elif message["type"] != f"{DENIAL}.body" and not self._is_too_late(message):
             super().handle_reply(message)
+        if message["type"] == "websocket.close":
+            self.resumeProducing()  # nobody waits for a reader that we have given up
 
     def _is_too_late(self, message: dict[str, Any]) -> bool:
         """Whether this is text for a socket that is closing, where autobahn would raise."""
@@ -80,12 +110,15 @@ class KubatServer(Server):
     def __init__(self, application: Any, *, host: str, port: int, drain: Drain) -> None:
         super().__init__(
             bodies.from_disk(application),
-            endpoints=[f"tcp:port={port}:interface={_quoted(host)}:backlog={BACKLOG}"],
+            endpoints=[f"tcp:port={port}:interface={_quoted(host)}:backlog={limits.BACKLOG}"],
             signal_handlers=False,
             websocket_timeout=-1,
-            websocket_handshake_timeout=HANDSHAKE_S,
-            websocket_max_message_size=MAX_FRAME_BYTES,
-            websocket_max_frame_size=MAX_FRAME_BYTES,
+            websocket_connect_timeout=limits.HANDSHAKE_S,
+            websocket_handshake_timeout=limits.HANDSHAKE_S,
+            websocket_max_message_size=limits.MAX_FRAME_BYTES,
+            websocket_max_frame_size=limits.MAX_FRAME_BYTES,
+            ping_interval=limits.PING_AFTER_S,
+            ping_timeout=limits.PONG_WITHIN_S,
             server_name="kubat",
             ready_callable=self._prepare_sockets,
         )
@@ -95,12 +128,7 @@ class KubatServer(Server):
 
     def run(self) -> None:
         """Serve until a signal ends it."""
-        loop = reactor._asyncioEventloop
-        for number in (signal.SIGTERM, signal.SIGINT):
-            try:
-                loop.add_signal_handler(number, self.end)
-            except NotImplementedError:  # Windows
-                signal.signal(number, lambda *_: loop.call_soon_threadsafe(self.end))
+        signals.on_end(reactor._asyncioEventloop, self.end)
         super().run()
 
     def _prepare_sockets(self) -> None:
@@ -109,19 +137,34 @@ class KubatServer(Server):
         self.http_factory.__class__ = PacedFactory
         self.ws_factory.protocol = StationProtocol
         # a frame that is too big or no UTF-8 ends in a close frame that says so
-        self.ws_factory.setProtocolOptions(failByDrop=False, allowNullOrigin=True)
+        self.ws_factory.setProtocolOptions(
+            failByDrop=False, allowNullOrigin=True, closeHandshakeTimeout=limits.CLOSE_S
+        )
 
     def create_application(self, protocol: Any, scope: dict[str, Any]) -> Any:
         if scope["type"] == "websocket":
             scope["extensions"] = {DENIAL: {}}
-        elif protocol.body is not None:
+            return self._open_socket(protocol, scope)
+        if protocol.body is not None:
             scope[bodies.BODY] = protocol.body
         return super().create_application(protocol, scope)
 
+    def _open_socket(self, protocol: Any, scope: dict[str, Any]) -> Inbox:
+        """What Daphne does, with our own queue."""
+        inbox = Inbox(protocol.transport.pauseProducing, protocol.transport.resumeProducing)
+        scope["asgi"] = {"version": "3.0"}
+        send = partial(self.handle_reply, protocol)
+        self.connections[protocol]["application_instance"] = asyncio.ensure_future(
+            self.application(scope, inbox.get, send)
+        )
+        return inbox
+
     async def handle_reply(self, protocol: Any, message: dict[str, Any]) -> None:
-        """Send, and wait for the reader of a long answer."""
+        """Send, and wait for the reader of a long answer or of a socket."""
         await super().handle_reply(protocol, message)
-        if message["type"] == "http.response.body" and message.get("more_body"):
+        if message["type"] == "websocket.send" or (
+            message["type"] == "http.response.body" and message.get("more_body")
+        ):
             await protocol.wait_for_reader()
 
     def end(self) -> None:
@@ -164,12 +207,9 @@ def _quoted(host: str) -> str:
     return host.replace("\\", "\\\\").replace(":", "\\:").replace("=", "\\=")
 
 
-def serve(*, host: str, port: int) -> None:
-    """Serve until a signal comes. With SQLite: alone on its file, migrated, with the worker."""
-    with embedded.sole_user_of_database(), embedded.embedded_worker():
-        from .asgi import application, gateway
-
-        server = KubatServer(application, host=host, port=port, drain=gateway.stop)
-        server.run()
+def run(application: Any, *, host: str, port: int, drain: Drain) -> None:
+    """Serve until a signal comes."""
+    server = KubatServer(application, host=host, port=port, drain=drain)
+    server.run()
     if server.has_failed:
         raise CommandError(f"Cannot listen on {host}:{port}.")
