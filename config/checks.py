@@ -15,7 +15,7 @@ from django.utils.module_loading import import_string
 
 from billing.money import to_minor
 
-from . import servers
+from .servers import KINDS as SERVERS
 
 POSITIVE = (
     "CSMS_ASSUMED_POWER_KW",
@@ -125,7 +125,7 @@ def _check_place() -> Iterator[CheckMessage]:
 def _check_network() -> Iterator[CheckMessage]:
     if settings.CSMS_UNKNOWN_STATIONS not in {"refuse", "pending"}:
         yield Error("CSMS_UNKNOWN_STATIONS is refuse or pending.", id="kubat.E002")
-    if settings.CSMS_SERVER not in servers.KINDS:
+    if settings.CSMS_SERVER not in SERVERS:
         yield Error("CSMS_SERVER is daphne or uvicorn.", id="kubat.E024")
     if settings.CSMS_CLIENT_CERTIFICATES not in {"verified", "issued"}:
         yield Error("CSMS_CLIENT_CERTIFICATES is verified or issued.", id="kubat.E022")

@@ -8,6 +8,7 @@ faster than the other side takes it.
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 from http import HTTPStatus
@@ -21,7 +22,7 @@ from django.core.management.base import CommandError
 from twisted.internet import reactor
 
 from . import daphne_bodies as bodies
-from . import limits, signals
+from . import frames, limits, signals
 from .inbox import Inbox
 
 logger = logging.getLogger(__name__)
@@ -61,10 +62,39 @@ class StationProtocol(WebSocketProtocol):
 
     stopProducing = resumeProducing
 
-    async def wait_for_reader(self) -> None:
-        """Return when the network takes more, or the socket is closing."""
-        if self._may_send is not None and self.state == self.STATE_OPEN:
+    def dataReceived(self, data: bytes) -> None:
+        """Take one whole text straight; autobahn takes four times as long over it."""
+        is_between = self.state == self.STATE_OPEN and not (
+            self.data or self.current_frame or self.inside_message
+        )
+        text = frames.text_of(data) if is_between else None
+        if text is None:
+            self._dataReceived(data)
+            return
+        self.last_ping = time.time()
+        if self.autoPingTimeoutCall is not None:
+            self._cancelAutoPingTimeoutCall()
+        self.application_queue.put_nowait({"type": "websocket.receive", "text": text})
+
+    async def send_text(self, text: str) -> None:
+        """Send, unless the socket is closing, and wait for its reader."""
+        if self.state != self.STATE_OPEN:
+            return
+        self._write(frames.of_text(text))
+        if self._may_send is not None:
             await self._may_send.wait()
+
+    def _write(self, data: bytes) -> None:
+        """Send at once what the network takes.
+
+        Twisted's way is a turn of the loop later, with two system calls to be told when.
+        """
+        is_free = self.transport.connected and not self.transport.disconnecting
+        if is_free and not (self.transport.dataBuffer or self.transport._tempDataLen):
+            sent = self.transport.writeSomeData(data)
+            data = data[sent:] if isinstance(sent, int) else data
+        if data:
+            self.transport.write(data)
 
     def onConnect(self, request: Any) -> Any:
         # autobahn cuts the path at a semicolon, which an identity may contain
@@ -74,15 +104,10 @@ class StationProtocol(WebSocketProtocol):
     def handle_reply(self, message: dict[str, Any]) -> None:
         if message["type"] == f"{DENIAL}.start":
             self._deny(message["status"], message.get("headers", []))
-        elif message["type"] != f"{DENIAL}.body" and not self._is_too_late(message):
+        elif message["type"] != f"{DENIAL}.body":
             super().handle_reply(message)
         if message["type"] == "websocket.close":
             self.resumeProducing()  # nobody waits for a reader that we have given up
-
-    def _is_too_late(self, message: dict[str, Any]) -> bool:
-        """Whether this is text for a socket that is closing, where autobahn would raise."""
-        is_open = self.state in (self.STATE_CONNECTING, self.STATE_OPEN)
-        return message["type"] == "websocket.send" and not is_open
 
     def _deny(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
         lines = [(name.decode("latin1"), value.decode("latin1")) for name, value in headers]
@@ -161,10 +186,11 @@ class KubatServer(Server):
 
     async def handle_reply(self, protocol: Any, message: dict[str, Any]) -> None:
         """Send, and wait for the reader of a long answer or of a socket."""
+        if message["type"] == "websocket.send":
+            await protocol.send_text(message["text"])
+            return
         await super().handle_reply(protocol, message)
-        if message["type"] == "websocket.send" or (
-            message["type"] == "http.response.body" and message.get("more_body")
-        ):
+        if message["type"] == "http.response.body" and message.get("more_body"):
             await protocol.wait_for_reader()
 
     def end(self) -> None:

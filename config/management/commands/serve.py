@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from config.servers import serve
+from config.server import serve
 
 
 class Command(BaseCommand):
