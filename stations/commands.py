@@ -9,7 +9,7 @@ import uuid
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils import timezone
 
 from billing.models import User
@@ -129,6 +129,15 @@ def cut_off(station_pk: int, fence: int) -> list[uuid.UUID]:
     return list(
         Command.objects.filter(
             station_id=station_pk, status__in=Command.OPEN, fence__lt=fence
+        ).values_list("pk", flat=True)
+    )
+
+
+def open_at(process_id: uuid.UUID) -> list[uuid.UUID]:
+    """Return the open commands that the sockets of a process, present and past, leave behind."""
+    return list(
+        Command.objects.filter(
+            station__owner_id=process_id, status__in=Command.OPEN, fence__lte=F("station__fence")
         ).values_list("pk", flat=True)
     )
 

@@ -34,6 +34,8 @@ TELL_EVERY_S = 1.0
 ADMIT_S = 5.0
 DRAIN_S = 5.0
 LEAVE_S = 5.0
+PART_S = 5.0
+CUT_OFF_S = 1.0
 
 Chore = Callable[[], Awaitable[None]]
 
@@ -100,7 +102,8 @@ class Gateway:
         if self._live.get(connection.station_pk) is connection:
             del self._live[connection.station_pk]
         try:
-            await patiently(_leave, connection.station_pk, connection.fence)
+            if not self._is_stopping:  # `_part` notes the leaving of all at once
+                await patiently(_leave, connection.station_pk, connection.fence)
         except DatabaseAway as error:
             logger.warning("%s: left without a note: %s", connection.station_id, error)
         finally:
@@ -108,7 +111,7 @@ class Gateway:
             self._note_emptiness()
 
     async def stop(self) -> None:
-        """Close all sockets properly, write the diary, and give up the lease."""
+        """Close all sockets properly, give up the lease, and write the diary."""
         self._is_stopping = True
         await asyncio.gather(*(connection.drain(DRAIN_S) for connection in set(self._all)))
         await self._all_left()
@@ -133,10 +136,13 @@ class Gateway:
 
     async def _part(self) -> None:
         try:
-            await as_chore(self.frames.write)
-            await self._tell()
-            await as_chore(presence.give_up, self.id)
-        except (OperationalError, InterfaceError) as error:
+            async with asyncio.timeout(PART_S):
+                left = await as_chore(commands.open_at, self.id)
+                await as_chore(presence.give_up, self.id)
+                await as_chore(calls.cut_off_these, left, within_s=CUT_OFF_S)
+                await as_chore(self.frames.write)
+                await self._tell()
+        except (OperationalError, InterfaceError, TimeoutError) as error:
             logger.warning("ended while the database is away: %s", error)
 
     async def _start(self) -> None:
