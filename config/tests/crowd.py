@@ -18,7 +18,14 @@ from urllib.parse import urlsplit
 UNMASKED = b"\0\0\0\0"
 """A mask that changes nothing: RFC 6455 wants one, and any will do."""
 TEXT, CLOSE, PING, PONG = 0x1, 0x8, 0x9, 0xA
-ANSWERS = {"RemoteStartTransaction": {"status": "Accepted"}, "ClearCache": {"status": "Accepted"}}
+ACCEPTED = {"status": "Accepted"}
+ANSWERS: dict[str, Any] = {
+    "RemoteStartTransaction": ACCEPTED,
+    "RemoteStopTransaction": ACCEPTED,
+    "CertificateSigned": ACCEPTED,
+    "ClearCache": ACCEPTED,
+    "GetConfiguration": {"configurationKey": [], "unknownKey": []},
+}
 
 
 class LightStation(asyncio.Protocol):
@@ -191,19 +198,17 @@ class Keeper:
     async def _run(self) -> None:
         while True:
             try:
-                self.socket = await LightStation.open(
-                    self.url, self.key, tls=self.tls, within_s=30
-                )
+                self.socket = await LightStation.open(self.url, self.key, tls=self.tls, within_s=30)
             except (OSError, TimeoutError) as error:
                 is_status = isinstance(error, ConnectionError) and isinstance(error.args[0], int)
                 status = error.args[0] if is_status and len(error.args) == 1 else 0
                 self.refusals.append(status)
-                await asyncio.sleep(random.uniform(0.5, 2))  # noqa: S311 - no secret
+                await asyncio.sleep(random.uniform(0.5, 2))
                 continue
             self.socket.asked = self.asked
             await self._talk(self.socket)
             self.closes.append(await self.socket.closed)
-            await asyncio.sleep(random.uniform(0.1, 1))  # noqa: S311 - no secret
+            await asyncio.sleep(random.uniform(0.1, 1))
 
     async def _talk(self, socket: LightStation) -> None:
         """Send what is queued, one after the other, until the socket closes."""
@@ -238,3 +243,13 @@ class Keeper:
 
 def now() -> str:
     return dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+async def expect(asked: list[tuple[str, Any]], action: str, *, within_s: float = 60) -> Any:
+    """Wait until the server has asked for an action; return the payload of the last time."""
+    async with asyncio.timeout(within_s):
+        while True:
+            for name, payload in reversed(asked):
+                if name == action:
+                    return payload
+            await asyncio.sleep(0.05)

@@ -1,9 +1,11 @@
 """SIGTERM with a crowd of stations: nobody is cut off without a word, and nothing is lost (P4)."""
 
 import asyncio
+import logging
 import os
 import resource
 import time
+from collections import Counter
 
 import pytest
 import pytest_asyncio
@@ -15,9 +17,10 @@ from config.tests.server import ServerProcess
 from stations.models import ConnectorStatus, GatewayProcess, Station
 
 pytestmark = pytest.mark.e2e
+logger = logging.getLogger(__name__)
 
 CROWD = int(os.environ.get("KUBAT_DRAIN_STATIONS", "300"))
-AT_ONCE = 50
+AT_ONCE = 20
 WITHIN_S = 60
 BOOT = {"chargePointVendor": "Light", "chargePointModel": "Station"}
 
@@ -42,13 +45,23 @@ def server(transactional_db, tmp_path):
         yield running
 
 
+async def opened(url):
+    """A socket; a busy server may refuse it at first."""
+    async with asyncio.timeout(WITHIN_S):
+        while True:
+            try:
+                return await LightStation.open(url)
+            except ConnectionError:
+                await asyncio.sleep(0.5)
+
+
 async def booted(server):
     """The crowd, each with a socket whose Boot is answered."""
     turns = asyncio.Semaphore(AT_ONCE)
 
     async def come(number):
         async with turns:
-            station = await LightStation.open(server.ws_url(f"S-{number}"))
+            station = await opened(server.ws_url(f"S-{number}"))
             assert (await station.call("b", "BootNotification", BOOT))[0] == 3
             return station
 
@@ -80,7 +93,7 @@ async def test_sigterm_closes_a_crowd_in_order_and_keeps_its_word(server):
         closes = [await station.closed for station in crowd]
     assert code == 0
     assert "Traceback" not in server.log
-    assert set(closes) <= {1000, 1001}
+    assert set(closes) <= {1000, 1001}, Counter(closes)
     assert await Station.objects.online().acount() == 0
     assert await GatewayProcess.objects.acount() == 0
     await asyncio.wait(said)
@@ -88,4 +101,4 @@ async def test_sigterm_closes_a_crowd_in_order_and_keeps_its_word(server):
     assert all(answer.result()[0] == 3 for answer in said if not answer.cancelled())
     stored = {info async for info in ConnectorStatus.objects.values_list("info", flat=True)}
     assert answered <= stored
-    print(f"{CROWD} stations drained in {took_s:.2f} s; {len(answered)} answered")
+    logger.info("%d left in %.2f s, %d calls were answered", CROWD, took_s, len(answered))

@@ -32,9 +32,9 @@ WRITE_EVERY_S = 0.5
 TOUCH_EVERY_S = 5.0
 TELL_EVERY_S = 1.0
 ADMIT_S = 5.0
-DRAIN_S = 5.0
+DRAIN_S = 3.0
 LEAVE_S = 5.0
-PART_S = 5.0
+PART_S = 3.0
 CUT_OFF_S = 1.0
 
 Chore = Callable[[], Awaitable[None]]
