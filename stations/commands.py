@@ -11,7 +11,7 @@ from typing import Any, Required, TypedDict, Unpack
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils import timezone
 
 from billing.models import User
@@ -161,6 +161,15 @@ def left_behind(fences: Mapping[int, int]) -> set[int]:
     )
     rows = bound.values_list("station_id", "fence").order_by()
     return {pk for pk, fence in rows if fence is not None and fence < fences[pk]}
+
+
+def open_at(process_id: uuid.UUID) -> list[uuid.UUID]:
+    """Return the open commands that the sockets of a process, present and past, leave behind."""
+    return list(
+        Command.objects.filter(
+            station__owner_id=process_id, status__in=Command.OPEN, fence__lte=F("station__fence")
+        ).values_list("pk", flat=True)
+    )
 
 
 def overdue(now: dt.datetime, *, grace_s: int = 5) -> list[tuple[uuid.UUID, Command.Status]]:

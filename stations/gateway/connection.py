@@ -76,12 +76,13 @@ class Connection:
         self._close_socket = close_socket
         self._calls: asyncio.Queue[Request | None] = asyncio.Queue()
         self._unhandled = 0
+        self._worker: asyncio.Task[None] | None = None
         self._is_idle = asyncio.Event()
         self._is_idle.set()
 
     async def run(self, receive: Receive) -> None:
         """Serve the socket until it is closed from either side."""
-        worker = asyncio.create_task(self._guard(self._work()))
+        worker = self._worker = asyncio.create_task(self._guard(self._work()))
         lane = asyncio.create_task(self._guard(self._run_lane()))
         try:
             await self._read(receive)
@@ -120,6 +121,8 @@ class Connection:
                 await self._is_idle.wait()
         except TimeoutError:
             logger.warning("%s: closed with calls unanswered", self.station_id)
+            if self._worker is not None:
+                self._worker.cancel()  # the station keeps them; others need the time
         await self.close(Close.SHUTDOWN)
 
     async def _guard(self, loop: Awaitable[None]) -> None:

@@ -39,8 +39,10 @@ ADMIT_S = 15.0
 which costs as much as the first (docs/adr/0050). Less than what the server gives a handshake."""
 ALONE_AT_ONCE = 4
 """Handshakes that are admitted one by one share the threads with the calls of stations."""
-DRAIN_S = 5.0
+DRAIN_S = 3.0
 LEAVE_S = 5.0
+PART_S = 3.0
+CUT_OFF_S = 1.0
 
 Chore = Callable[[], Awaitable[None]]
 AWAY = (OperationalError, InterfaceError, IntegrityError, DatabaseAway, TimeoutError)
@@ -125,17 +127,20 @@ class Gateway:
         if self._live.get(connection.station_pk) is connection:
             del self._live[connection.station_pk]
         try:
-            socket = (connection.station_pk, connection.fence)
-            if not await self.arrivals.put(arrivals.leave_all, socket):
-                await patiently(_leave, *socket)
+            if not self._is_stopping:  # `_part` notes the leaving of all at once
+                await self._note_leaving(connection.station_pk, connection.fence)
         except DatabaseAway as error:
             logger.warning("%s: left without a note: %s", connection.station_id, error)
         finally:
             self._all.discard(connection)
             self._note_emptiness()
 
+    async def _note_leaving(self, station_pk: int, fence: int) -> None:
+        if not await self.arrivals.put(arrivals.leave_all, (station_pk, fence)):
+            await patiently(_leave, station_pk, fence)
+
     async def stop(self) -> None:
-        """Close all sockets properly, write the diary, and give up the lease."""
+        """Close all sockets properly, give up the lease, and write the diary."""
         self._is_stopping = True
         await asyncio.gather(*(connection.drain(DRAIN_S) for connection in set(self._all)))
         await self._all_left()
@@ -162,10 +167,13 @@ class Gateway:
 
     async def _part(self) -> None:
         try:
-            await as_chore(self.frames.write)
-            await self._tell()
-            await as_chore(presence.give_up, self.id)
-        except (OperationalError, InterfaceError) as error:
+            async with asyncio.timeout(PART_S):
+                left = await as_chore(commands.open_at, self.id)
+                await as_chore(presence.give_up, self.id)
+                await as_chore(calls.cut_off_these, left, within_s=CUT_OFF_S)
+                await as_chore(self.frames.write)
+                await self._tell()
+        except (OperationalError, InterfaceError, TimeoutError) as error:
             logger.warning("ended while the database is away: %s", error)
 
     async def _start(self) -> None:
