@@ -25,7 +25,7 @@ from sessions_app.services import clocks, expire, firmware, guest, local_list, r
 from stations import uploads
 from stations.certificates import issue
 
-from . import housekeeping, notices
+from . import housekeeping, notices, partitions, tallies
 from .models import WorkerProcess
 
 logger = logging.getLogger(__name__)
@@ -60,6 +60,8 @@ JOBS = (
     Job("certificates", issue.renew_due, every_s=600, is_long=True),
     Job("payments", poll_due, is_long=True),
     *(Job(purge.name, purge.run, every_s=purge.every_s) for purge in housekeeping.PURGES),
+    Job("partitions", partitions.run_due, every_s=60, is_long=True),
+    Job("tallies", tallies.run_due, every_s=15, is_long=True),
     Job("local lists", local_list.run_due, every_s=5, is_long=True),
     Job("clocks", clocks.run_due, every_s=60, is_long=True),
     Job("nightly reconcile", run_nightly, every_s=60, is_long=True),
