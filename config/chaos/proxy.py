@@ -28,6 +28,7 @@ class Link:
     thawed: asyncio.Event = field(default_factory=asyncio.Event)
     delay_s: float = 0.0
     outlives: asyncio.Event | None = None
+    is_half_closed: bool = False
 
     def abort(self) -> None:
         """Drop both sides without a word, as a cut cable does."""
@@ -90,6 +91,7 @@ class Proxy:
     def half_close(self, station_id: str) -> None:
         """Tell the server that the station says no more; its answers still come."""
         for link in self.links(station_id):
+            link.is_half_closed = True
             with contextlib.suppress(OSError):
                 link.far.write_eof()
 
@@ -187,8 +189,9 @@ class Proxy:
                 for text in link.up.feed(chunk):
                     self.journal.sent(link.station_id, link.number, text)
                 await self._wait(link)
-                link.far.write(chunk)
-                await link.far.drain()
+                if not link.is_half_closed:
+                    link.far.write(chunk)
+                    await link.far.drain()
         if link.outlives is not None:
             await link.outlives.wait()
         link.abort()

@@ -68,6 +68,7 @@ class Command(BaseCommand):
     def _run(self, schedule: Schedule, directory: Path) -> None:
         """Play, and say what was found. Exits with FINDINGS or FAILURE."""
         options = schedule.options
+        logging.getLogger("httpx").setLevel(logging.WARNING)
         self._say(
             f"seed {options.seed}, {options.stations} stations, {', '.join(options.programs)}"
         )
