@@ -23,6 +23,7 @@ SETTINGS = {
     "CSMS_STOP_TIMEOUT_S": "25",
     "CSMS_RECONCILE_HOUR": "3",
     "DEBUG": "false",
+    "PYTHONFAULTHANDLER": "1",
     "PYTHONUNBUFFERED": "1",
     "SECRET_KEY": "a key of a run that nobody keeps",
 }

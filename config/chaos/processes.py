@@ -14,9 +14,9 @@ from pathlib import Path
 from django.conf import settings
 
 START_WITHIN_S = 90.0
-END_WITHIN_S = 30.0
+END_WITHIN_S = 25.0
 LOOK_EVERY_S = 0.1
-LAST_WORDS = 15
+LAST_WORDS = 60
 
 IsUp = Callable[[], Awaitable[bool]]
 
@@ -70,13 +70,21 @@ class Program:
         began = time.monotonic()
         while self._process is not None and self._process.poll() is None:
             if time.monotonic() > began + END_WITHIN_S:
-                self.bad_ends.append(f"{self.name} did not end in {END_WITHIN_S:g} s when asked to")
-                self.kill()
+                self._abort()
                 return
             await asyncio.sleep(LOOK_EVERY_S)
         code = self._process.returncode if self._process else 0
         if code not in (0, -self._end_with):
             self.bad_ends.append(f"{self.name} ended with {code} when it was asked to end")
+
+    def _abort(self) -> None:
+        """End it by SIGABRT, on which Python writes where each of its threads stood."""
+        self._signal(signal.SIGABRT)
+        if self._process is not None:
+            self._process.wait()
+        self.bad_ends.append(
+            f"{self.name} did not end in {END_WITHIN_S:g} s when asked to:\n{self.last_words()}"
+        )
 
     def freeze(self) -> None:
         for pid in self._family():
