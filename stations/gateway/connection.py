@@ -21,6 +21,7 @@ from .handshake import Admission
 from .lane import Lane
 from .request import ChargePoint, Request
 from .v16.charge_point import ChargePoint as ChargePoint16
+from .writer import Writer
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +52,7 @@ class Connection:
         admission: Admission,
         *,
         frames: FrameLog,
+        writer: Writer,
         on_heard: Callable[[int], None],
         send_text: Callable[[str], Awaitable[None]],
         close_socket: Callable[[int], Awaitable[None]],
@@ -65,6 +67,7 @@ class Connection:
         self.lane = Lane(self, was_accepted=admission.was_accepted)
         self._charge_point = VERSIONS[self.subprotocol](self)
         self._frames = frames
+        self.writer = writer
         self._on_heard = on_heard
         self._send_text = send_text
         self._close_socket = close_socket

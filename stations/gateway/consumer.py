@@ -39,6 +39,7 @@ class StationConsumer(AsyncWebsocketConsumer):
         connection = Connection(
             admission,
             frames=self.gateway.frames,
+            writer=self.gateway.writer,
             on_heard=self.gateway.heard,
             send_text=self.send,
             close_socket=self.close,

@@ -23,6 +23,7 @@ from ..frames import FrameLog
 from . import handshake
 from .bridge import DatabaseAway, as_chore, in_database, patiently
 from .connection import Close, Connection
+from .writer import Writer
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +32,7 @@ LOOK_EVERY_S = 2.0
 WRITE_EVERY_S = 0.5
 TOUCH_EVERY_S = 5.0
 TELL_EVERY_S = 1.0
+EXPIRE_EVERY_S = 0.5
 ADMIT_S = 5.0
 DRAIN_S = 5.0
 LEAVE_S = 5.0
@@ -45,6 +47,7 @@ class Gateway:
         self.id = uuid.uuid4()
         self.channel = f"gateway.{self.id.hex}"
         self.frames = FrameLog()
+        self.writer = Writer("station-writer")
         self._live: dict[int, Connection] = {}
         self._all: set[Connection] = set()
         self._heard: set[int] = set()
@@ -113,6 +116,7 @@ class Gateway:
         await asyncio.gather(*(connection.drain(DRAIN_S) for connection in set(self._all)))
         await self._all_left()
         doorbell.leave(self.channel)
+        self.writer.end()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -154,6 +158,7 @@ class Gateway:
                     (WRITE_EVERY_S, "diary", self._write),
                     (TOUCH_EVERY_S, "last seen", self._touch),
                     (TELL_EVERY_S, "refusals", self._tell),
+                    (EXPIRE_EVERY_S, "writer", self._expire),
                     (0, "doorbell", self._listen),
                 )
             ]
@@ -197,6 +202,9 @@ class Gateway:
         refused, self._refusals = self._refusals, {}
         if refused:
             await as_chore(refusals.tell, list(refused.values()))
+
+    async def _expire(self) -> None:
+        self.writer.expire()
 
     async def _listen(self) -> None:
         """Take one bell that another process rang."""

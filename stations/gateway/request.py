@@ -10,6 +10,7 @@ from ocpp.exceptions import OCPPError
 
 from ..models import Station
 from .wire import Call
+from .writer import Writer
 
 
 @dataclass(slots=True)
@@ -28,6 +29,7 @@ class Link(Protocol):
     station_pk: int
     station_id: str
     is_lenient: bool
+    writer: Writer
 
     async def send(self, text: str, *, action: str = "") -> None: ...
 
