@@ -3,7 +3,7 @@
 All others, and all that are wrong, are left to the server's own library.
 """
 
-from websockets.frames import apply_mask
+from websockets.frames import apply_mask  # type: ignore[attr-defined] # in C where it can be
 
 WHOLE_TEXT, CLOSE = 0x81, 0x88
 IS_MASKED = 0x80

@@ -32,9 +32,8 @@ class Inbox:
 
     def put_nowait(self, event: Event) -> None:
         self._events.append(event)
-        if self._waiter is not None:
-            if not self._waiter.done():
-                self._waiter.set_result(None)
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
         self._taken_bytes += EVENT_BYTES + len(event.get("text") or event.get("bytes") or ())
         if self._taken_bytes > ROOM_BYTES and not self.is_full:
             self.is_full = True

@@ -25,7 +25,7 @@ _buffer = memoryview(bytearray(READ_BYTES))
 """What all sockets are read into, one after the other; asyncio would make 256 KiB for each read."""
 
 
-class StationProtocol(WebSocketsSansIOProtocol, asyncio.BufferedProtocol):  # type: ignore[misc]
+class StationProtocol(WebSocketsSansIOProtocol, asyncio.BufferedProtocol):
     """One socket."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -91,7 +91,7 @@ class StationProtocol(WebSocketsSansIOProtocol, asyncio.BufferedProtocol):  # ty
         self._give_up_in(limits.CLOSE_S)
         self.transport.close()
 
-    def receive(self) -> Any:  # type: ignore[override]
+    def receive(self) -> Any:
         return self.queue.get()
 
     async def send(self, message: Any) -> None:

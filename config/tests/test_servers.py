@@ -25,9 +25,8 @@ from websockets.asyncio.client import connect
 
 from config.servers import KINDS, daphne, frames, limits, uvicorn
 from config.tests.server import ROOT, START_TIMEOUT_S, ServerProcess, free_port
-from stations.tests.bare_station import BareStation
 from stations.tests.conformance.conftest import SETTINGS, opened
-from stations.tests.conformance.kit import KEY, Central
+from stations.tests.conformance.kit import Central
 
 pytestmark = pytest.mark.e2e
 
@@ -214,7 +213,11 @@ async def test_frames_in_any_pieces_of_tcp(point):
         await asyncio.sleep(0)
     point.socket.transport.write(stream)
     await point.call("Heartbeat", {}, message_id="last")
-    assert [frame[1] for frame in point.frames] == [*map(str, range(12)), *map(str, range(12)), "last"]
+    assert [frame[1] for frame in point.frames] == [
+        *map(str, range(12)),
+        *map(str, range(12)),
+        "last",
+    ]
 
 
 async def test_what_came_before_a_broken_frame_counts(central, station_id):
@@ -224,7 +227,7 @@ async def test_what_came_before_a_broken_frame_counts(central, station_id):
         station.socket.transport.write(good + masked(b"\xff\xfe") + good)
         assert await station.wait_closed() == 1007
         async with asyncio.timeout(PROMPT_S):
-            while await central.connector(station_id) != "Charging":
+            while await central.connector(station_id) != "Charging":  # noqa: ASYNC110 - no bell
                 await asyncio.sleep(0.05)
 
 
@@ -233,8 +236,9 @@ def send_until_blocked(link, frame, number):
     link.settimeout(2)
     sent = 0
     with contextlib.suppress(TimeoutError):
-        for sent in range(0, number, 100):
+        while sent < number:
             link.sendall(frame * 100)
+            sent += 100
     return sent
 
 
@@ -253,7 +257,7 @@ def open_raw(server, path, *lines, receive_bytes=None):
 
 
 async def test_a_station_that_does_not_read_holds_up_only_itself(central, running):
-    """Its answers wait in its own buffers; then it is not read; and a new socket takes its place."""
+    """Its answers wait in its own buffers; then it is not read; a new socket takes its place."""
     server = running[0]
     station_id = await central.declare(security_profile=0, key=None)
     link = await asyncio.to_thread(
@@ -294,7 +298,8 @@ async def test_more_connections_at_once_than_a_process_can_accept_are_not_refuse
         process.send_signal(signal.SIGCONT)
     for link in links:
         link.transport.abort()
-    assert httpx.get(f"{running[0].base_url}/healthz", timeout=30).status_code == 200
+    async with httpx.AsyncClient(base_url=running[0].base_url, timeout=30) as client:
+        assert (await client.get("/healthz")).status_code == 200
 
 
 def test_the_log_has_no_traceback(running):
