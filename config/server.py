@@ -19,7 +19,7 @@ from daphne.ws_protocol import WebSocketProtocol
 from django.core.management.base import CommandError
 from twisted.internet import reactor
 
-from . import bodies, embedded
+from . import bodies, embedded, traces
 
 logger = logging.getLogger(__name__)
 
@@ -169,6 +169,7 @@ def serve(*, host: str, port: int) -> None:
     with embedded.sole_user_of_database(), embedded.embedded_worker():
         from .asgi import application, gateway
 
+        traces.silence()
         server = KubatServer(application, host=host, port=port, drain=gateway.stop)
         server.run()
     if server.has_failed:
