@@ -22,7 +22,7 @@ from django.core.management.base import CommandError
 from twisted.internet import reactor
 
 from . import daphne_bodies as bodies
-from . import frames, limits, signals
+from . import frames, limits, signals, traces
 from .inbox import Inbox
 
 logger = logging.getLogger(__name__)
@@ -245,6 +245,7 @@ def _quoted(host: str) -> str:
 
 def run(application: Any, *, host: str, port: int, drain: Drain) -> None:
     """Serve until a signal comes."""
+    traces.silence()
     server = KubatServer(application, host=host, port=port, drain=drain)
     server.run()
     if server.has_failed:
