@@ -10,10 +10,10 @@ import json
 import logging
 from typing import Any, Protocol
 
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import InterfaceError, OperationalError
 
 from sessions_app.services import calls
-from stations import commands, configuration, key_report, rotation
+from stations import commands, configuration, key_report
 from stations.frames import mask
 from stations.models import Command, Station
 
@@ -147,7 +147,12 @@ class Lane:
         if up_to is None or not self._is_due or self._stopped.is_set():
             return None
         self._is_due = False
-        return await in_database(_claim, self._socket.station_pk, self._socket.fence, up_to)
+        return await in_database(
+            calls.claim,
+            station_pk=self._socket.station_pk,
+            fence=self._socket.fence,
+            up_to=up_to,
+        )
 
     async def _call(self, command: Command) -> None:
         """Send one call, wait for its answer, and store how it ended."""
@@ -193,16 +198,6 @@ class Lane:
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
-
-
-def _claim(station_pk: int, fence: int, up_to: Command.Lane) -> Command | None:
-    if not Command.objects.filter(station_id=station_pk, status=Command.Status.QUEUED).exists():
-        return None  # the usual case costs no lock
-    with transaction.atomic():
-        command = calls.claim(station_pk=station_pk, fence=fence, up_to=up_to)
-        if command is not None:
-            rotation.expect(command)
-    return command
 
 
 def _record(command: Command, subprotocol: str, answer: Answer) -> None:
