@@ -11,7 +11,7 @@ import psycopg
 from ..api import Api
 from ..figures import Figure, Findings, Goal
 from ..fleet import Fleet, station_id
-from ..servers import DAPHNE, UVICORN
+from ..options import DAPHNE, UVICORN
 from ..stage import Stage
 from ..station import Station
 

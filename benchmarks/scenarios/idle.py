@@ -2,7 +2,7 @@
 
 from ..figures import Figure, Findings, Goal
 from ..fleet import Fleet
-from ..servers import DAPHNE, UVICORN
+from ..options import DAPHNE, UVICORN
 from ..stage import Stage
 
 GOALS = {DAPHNE: Goal(38, 30), UVICORN: Goal(32, 24)}

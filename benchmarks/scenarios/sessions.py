@@ -7,8 +7,8 @@ from ..figures import Figure, Findings, Goal
 from ..fleet import station_id
 from ..lineup import Lineup
 from ..messages import MeterValues
+from ..options import DAPHNE, UVICORN
 from ..rounds import Contestant
-from ..servers import DAPHNE, UVICORN
 from ..stage import POSTGRESQL, SQLITE, Stage
 
 LIMIT = "10000.00"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ..figures import Figure, Findings, Goal
 from ..fleet import KEY, Fleet
-from ..servers import DAPHNE, UVICORN
+from ..options import DAPHNE, UVICORN
 from ..stage import Stage
 
 GOALS = {DAPHNE: Goal(8, 5), UVICORN: None}
