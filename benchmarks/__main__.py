@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import contextlib
 import resource
+import signal
 import sys
 import tempfile
 import time
@@ -28,6 +29,7 @@ def main(arguments: list[str]) -> int:
     """Return 0, or 1 where a scenario failed."""
     asked = _parser().parse_args(arguments)
     lift_file_limit()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that all servers end with it
     with tempfile.TemporaryDirectory(prefix="kubat-bench-") as directory:
         sizes = QUICK if asked.quick else Sizes(rounds=asked.rounds)
         options = Options(
