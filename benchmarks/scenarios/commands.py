@@ -52,7 +52,6 @@ async def _measure(stage: Stage, kind: str, redis_url: str) -> list[Figure]:
         )
         fleet = Fleet(sizes.command_stations, port=holder.port)
         stack.callback(fleet.close)
-        await fleet.connect()
         await fleet.boot()
         trips = Trips(fleet, Api(asked.port), database.url)
         await trips.make(sizes.commands)

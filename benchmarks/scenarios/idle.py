@@ -34,7 +34,6 @@ async def _measure(stage: Stage, kind: str, name: str, goal: Goal) -> Figure:
         try:
             memory_kib = []
             for fleet in (few, many):
-                await fleet.connect()
                 await fleet.boot()
                 memory_kib.append(server.memory_kib())
                 stage.say(f"  {name}: {memory_kib[-1] / 1024:.0f} MiB")
