@@ -120,7 +120,7 @@ class Stage:
         elif UVICORN in place and not has_uvicorn():
             missing = "this Kubat cannot serve by uvicorn yet, or uvicorn is not installed"
         self.say(f"  {name}: skipped, {missing}")
-        return Figure(name, unit, goal=goal, missing=missing)
+        return Figure(name, unit, goal=goal, missing=f"skipped: {missing}")
 
     def kinds(self) -> list[str]:
         """What Kubat is asked to serve by, and can here."""

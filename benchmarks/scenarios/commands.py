@@ -36,7 +36,7 @@ async def run(stage: Stage) -> Findings:
         if kind not in stage.kinds():
             findings.figures.append(stage.without(kind, name, "ms", None))
         elif stage.postgres is None or stage.redis_url is None:
-            missing = "no PostgreSQL or no Redis here"
+            missing = "skipped: no PostgreSQL or no Redis here"
             findings.figures.append(Figure(name, "ms", missing=missing))
         else:
             findings.figures += await _measure(stage, kind, stage.redis_url)

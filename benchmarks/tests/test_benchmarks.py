@@ -101,7 +101,7 @@ def test_a_frame_in_parts_is_read_when_it_is_whole():
 FOUND = Findings(
     figures=[
         Figure("fast <one>", "× echo", [2.0, 1.0, 3.0], "so", Goal(4, 3)),
-        Figure("absent", "ms", goal=Goal(1, 1), missing="no server"),
+        Figure("absent", "ms", goal=Goal(1, 1), missing="skipped: no server"),
     ],
     costs=[Figure("fast", "µs", [40.0, 50.0], "at 9 a second")],
     notes=["a machine"],
