@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 FINISH_S = 2.0
 CANCEL_S = 0.5
-EXIT_S = 2.0
+EXIT_S = 3.0
 """How long threads that are still at work may delay the exit: a database that hangs, hangs them."""
 
 Event = Mapping[str, Any]

@@ -5,7 +5,7 @@ rung inside a transaction.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from asgiref.sync import async_to_sync
@@ -40,14 +40,22 @@ def ring_on_commit(station_pk: int) -> None:
 
 def ring(station_pk: int) -> None:
     """Send `{"type": "station.ring", "station": pk}` to the owner's channel."""
-    channel = Station.objects.filter(pk=station_pk).values_list("owner__channel", flat=True).first()
-    if channel:
+    ring_all([station_pk])
+
+
+def ring_all(station_pks: Collection[int]) -> None:
+    """Ring for each of these stations."""
+    owned = Station.objects.filter(pk__in=station_pks, owner__isnull=False)
+    for station_pk, channel in owned.values_list("pk", "owner__channel").order_by():
         _send(channel, {"type": "station.ring", "station": station_pk})
 
 
-def tell_moved(channel: str, station_pk: int, fence: int) -> None:
-    """Tell a former owner that a newer socket, with this fence, has taken over (P7)."""
-    _send(channel, {"type": "station.moved", "station": station_pk, "fence": fence})
+def tell_moved(channel: str, fences: Mapping[int, int]) -> None:
+    """Tell a former owner of stations that newer sockets, with these fences, have taken over (P7).
+
+    Sends `{"type": "stations.moved", "stations": [[pk, fence], …]}`.
+    """
+    _send(channel, {"type": "stations.moved", "stations": [[pk, n] for pk, n in fences.items()]})
 
 
 def _send(channel: str, message: dict[str, Any]) -> None:

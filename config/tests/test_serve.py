@@ -14,7 +14,7 @@ from asgiref.sync import sync_to_async
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.db import connections
 
-from config.server import KubatServer
+from config.servers.daphne import KubatServer
 from config.tests.cable import Cable
 from config.tests.server import ROOT, ServerProcess, url_of_test_database
 from conftest import PASSWORD

@@ -17,6 +17,7 @@ from ..frames import FrameLog
 from ..models import Frame, IgnoredFrames, Station
 from . import wire
 from .bridge import DatabaseAway, patiently
+from .followed import Followed
 from .handshake import Admission
 from .lane import Lane
 from .request import ChargePoint, Request
@@ -53,6 +54,7 @@ class Connection:
         *,
         frames: FrameLog,
         writer: Writer,
+        arrivals: Writer,
         on_heard: Callable[[int], None],
         send_text: Callable[[str], Awaitable[None]],
         close_socket: Callable[[int], Awaitable[None]],
@@ -62,23 +64,25 @@ class Connection:
         self.subprotocol = admission.subprotocol
         self.fence = admission.fence
         self.is_lenient = admission.is_lenient
+        self.writer, self.arrivals = writer, arrivals
+        self._may_resume = admission.may_resume
         self._is_deaf = False
         self._is_closing = False
         self.lane = Lane(self, was_accepted=admission.was_accepted)
         self._charge_point = VERSIONS[self.subprotocol](self)
         self._frames = frames
-        self.writer = writer
         self._on_heard = on_heard
         self._send_text = send_text
         self._close_socket = close_socket
         self._calls: asyncio.Queue[Request | None] = asyncio.Queue()
         self._unhandled = 0
+        self._worker: asyncio.Task[None] | None = None
         self._is_idle = asyncio.Event()
         self._is_idle.set()
 
     async def run(self, receive: Receive) -> None:
         """Serve the socket until it is closed from either side."""
-        worker = asyncio.create_task(self._guard(self._work()))
+        worker = self._worker = asyncio.create_task(self._guard(self._work()))
         lane = asyncio.create_task(self._guard(self._run_lane()))
         try:
             await self._read(receive)
@@ -92,6 +96,11 @@ class Connection:
     async def send(self, text: str, *, action: str = "") -> None:
         self._frames.add(self.station_pk, Frame.Direction.OUT, text, action=action)
         await self._send_text(text)
+
+    @property
+    def followed(self) -> Followed:
+        """The running sessions whose samples need not be asked of the database."""
+        return self._charge_point.followed
 
     async def close(self, why: Close) -> None:
         """Close the socket; frames that come after this are left to the station's queue.
@@ -112,6 +121,8 @@ class Connection:
                 await self._is_idle.wait()
         except TimeoutError:
             logger.warning("%s: closed with calls unanswered", self.station_id)
+            if self._worker is not None:
+                self._worker.cancel()  # the station keeps them; others need the time
         await self.close(Close.SHUTDOWN)
 
     async def _guard(self, loop: Awaitable[None]) -> None:
@@ -172,13 +183,15 @@ class Connection:
     async def _work(self) -> None:
         while (request := await self._calls.get()) is not None:
             await self._charge_point.handle(request)
-            self.lane.open(self._charge_point.registration)
+            point = self._charge_point
+            self.lane.open(point.registration, has_queued=point.has_queued)
             self._unhandled -= 1
             if not self._unhandled:
                 self._is_idle.set()
 
     async def _run_lane(self) -> None:
-        await patiently(_resume, self.station_pk)
+        if self._may_resume:
+            await patiently(_resume, self.station_pk)
         await self.lane.run()
 
 

@@ -40,6 +40,7 @@ class StationConsumer(AsyncWebsocketConsumer):
             admission,
             frames=self.gateway.frames,
             writer=self.gateway.writer,
+            arrivals=self.gateway.arrivals,
             on_heard=self.gateway.heard,
             send_text=self.send,
             close_socket=self.close,

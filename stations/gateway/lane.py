@@ -19,6 +19,7 @@ from stations.models import Command, Station
 
 from . import schemas, wire
 from .bridge import in_database, patiently
+from .followed import Followed
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +39,9 @@ class Socket(Protocol):
     station_id: str
     fence: int
     subprotocol: str
+
+    @property
+    def followed(self) -> Followed: ...
 
     async def send(self, text: str, *, action: str = "") -> None: ...
 
@@ -66,6 +70,8 @@ class Lane:
         self._was_accepted = was_accepted
         self._registration: Station.Registration | None = None
         self._bell = asyncio.Event()
+        self._is_due = False
+        """Whether something may be queued: to look costs a query, and a station more of them."""
         self._stopped = asyncio.Event()
         self._outstanding: _Outstanding | None = None
         self._connected_at = asyncio.get_running_loop().time()
@@ -73,12 +79,20 @@ class Lane:
         self._may_set_up = True
 
     def ring(self) -> None:
+        self._is_due = True
         self._bell.set()
 
-    def open(self, registration: Station.Registration | None) -> None:
-        """Take note of how the last Boot over this socket was answered."""
-        if registration is not None and registration != self._registration:
-            self._registration = registration
+    def open(self, registration: Station.Registration | None, *, has_queued: bool = True) -> None:
+        """Take note of how the last Boot over this socket was answered.
+
+        An accepted one has begun the set-up, or let it go on, if there was any to do. Where the
+        lane has not been rung either, there is nothing to look for.
+        """
+        if registration is None or registration == self._registration:
+            return
+        self._registration = registration
+        self._may_set_up = self._may_set_up and registration != Station.Registration.ACCEPTED
+        if has_queued or self._is_due:
             self.ring()
 
     def take(self, answer: Answer) -> bool:
@@ -109,6 +123,7 @@ class Lane:
             except (OperationalError, InterfaceError) as error:
                 logger.warning("%s: cannot look for commands: %s", self._socket.station_id, error)
                 await asyncio.sleep(RETRY_S)
+                self._is_due = True
                 continue
             if self._stopped.is_set():
                 return  # what was just claimed is cut off with the socket
@@ -129,8 +144,9 @@ class Lane:
 
     async def _claim(self) -> Command | None:
         up_to = self._up_to()
-        if up_to is None or self._stopped.is_set():
+        if up_to is None or not self._is_due or self._stopped.is_set():
             return None
+        self._is_due = False
         return await in_database(_claim, self._socket.station_pk, self._socket.fence, up_to)
 
     async def _call(self, command: Command) -> None:
@@ -146,8 +162,10 @@ class Lane:
         else:
             if answer is not None:
                 await patiently(_record, command, self._socket.subprotocol, answer)
+                self._socket.followed.forget()  # the interval of samples may be another one
         finally:
             self._outstanding = None
+            self._is_due = True
             self._empty_since = self._now()
 
     async def _set_up(self) -> bool:
@@ -170,8 +188,8 @@ class Lane:
         try:
             async with asyncio.timeout_at(min(ahead, default=None)):
                 await self._bell.wait()
-        except TimeoutError:
-            pass
+        except TimeoutError:  # without a Boot, nothing has told what waited for the station
+            self._is_due = self._is_due or self._registration is None
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()

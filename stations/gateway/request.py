@@ -9,6 +9,7 @@ from django.utils import timezone
 from ocpp.exceptions import OCPPError
 
 from ..models import Station
+from .followed import Followed
 from .wire import Call
 from .writer import Writer
 
@@ -30,6 +31,8 @@ class Link(Protocol):
     station_id: str
     is_lenient: bool
     writer: Writer
+    arrivals: Writer
+    """The writer for what comes in masses when stations come back: readings do not wait for it."""
 
     async def send(self, text: str, *, action: str = "") -> None: ...
 
@@ -37,8 +40,11 @@ class Link(Protocol):
 class ChargePoint(Protocol):
     """One OCPP version, spoken over one socket."""
 
+    followed: Followed
     registration: Station.Registration | None
     """What the last Boot over this socket was answered; None before there was one."""
+    has_queued: bool
+    """False where no call waited for the station when that Boot was stored."""
 
     def answer_at_once(self, request: Request) -> str | None:
         """Return the answer where it needs no database, else None."""

@@ -33,6 +33,7 @@ from stations.models import Station
 
 from .. import schemas, wire
 from ..bridge import DatabaseAway, patiently
+from ..followed import Followed
 from ..request import Link, Request
 from . import facts
 
@@ -69,6 +70,8 @@ class Exchange(PythonOcpp):
         super().__init__(link.station_id, link)
         self.link = link
         self.registration: Station.Registration | None = None
+        self.followed = Followed(link.writer)
+        self.has_queued = True
 
     def answer_at_once(self, request: Request) -> str | None:
         """Return the answer where it needs no database, else None.
@@ -127,7 +130,8 @@ class Exchange(PythonOcpp):
         return call_result.Heartbeat(current_time=facts.wire_time(timezone.now()))
 
     async def use(self, use_case: Callable[..., T], **arguments: Any) -> T:
-        """Run a use case with this station, as its row now is."""
+        """Run a use case with this station, as its row now is; it may change what is followed."""
+        self.followed.forget()
         return await patiently(_with_station, self.link.station_pk, use_case, arguments)
 
     async def keep(self, request: Request, cause: str) -> None:
