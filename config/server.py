@@ -12,10 +12,10 @@ def serve(*, host: str, port: int) -> None:
     """Serve until a signal comes. With SQLite: alone on its file, migrated, with the worker."""
     _allow_many_sockets()
     with embedded.sole_user_of_database(), embedded.embedded_worker():
-        from .asgi import application, gateway
+        from .asgi import application, drain
 
         server = import_module(f"config.servers.{settings.CSMS_SERVER}")
-        server.run(application, host=host, port=port, drain=gateway.stop)
+        server.run(application, host=host, port=port, drain=drain)
 
 
 def _allow_many_sockets() -> None:

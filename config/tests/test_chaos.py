@@ -51,12 +51,13 @@ def test_a_short_run_keeps_every_promise(tmp_path):
 
 @pytest.mark.e2e
 def test_a_run_that_is_interrupted_leaves_nothing_running(tmp_path):
-    process = start("--seed=1", "--minutes=5", "--stations=1", "--no-postgres", tmp=tmp_path)
-    for line in process.stdout:
-        if "faults in" in line:
-            children = children_of(process.pid)
-            process.send_signal(signal.SIGTERM)
-    assert process.wait(60) == 128 + signal.SIGTERM
+    options = ("--seed=1", "--minutes=5", "--stations=1", "--no-postgres")
+    with start(*options, tmp=tmp_path) as process:
+        for line in process.stdout:
+            if "faults in" in line:
+                children = children_of(process.pid)
+                process.send_signal(signal.SIGTERM)
+    assert process.returncode == 128 + signal.SIGTERM
     assert children
     assert not children & pids()
     assert list(tmp_path.iterdir()) == []
