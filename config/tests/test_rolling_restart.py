@@ -42,6 +42,7 @@ def servers(postgres_url, redis_url, tmp_path):
             host=host,
             CSMS_CA_DIR=tmp_path / "ca",
             CSMS_TRUSTED_PROXIES="127.0.0.1",
+            ALLOWED_HOSTS="127.0.0.1,127.0.0.2,127.0.0.3",
             **SETTINGS,
         )
         for name, host in (("one", "127.0.0.2"), ("other", "127.0.0.3"))
