@@ -5,8 +5,10 @@ import os
 from channels.routing import ProtocolTypeRouter
 from django.core.asgi import get_asgi_application
 
+from .under_way import UnderWay
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-pages = get_asgi_application()
+pages = UnderWay(get_asgi_application())
 
 from stations.gateway.consumer import StationConsumer  # noqa: E402 - models need the set-up above
 from stations.gateway.process import Gateway  # noqa: E402
@@ -15,3 +17,10 @@ gateway = Gateway()
 application = ProtocolTypeRouter(
     {"http": pages, "websocket": StationConsumer.as_asgi(gateway=gateway)}
 )
+FINISH_S = 2.0
+
+
+async def drain() -> None:
+    """Answer the requests that have come, then close every socket: this process ends."""
+    await pages.finish(FINISH_S)
+    await gateway.stop()

@@ -167,9 +167,9 @@ def _quoted(host: str) -> str:
 def serve(*, host: str, port: int) -> None:
     """Serve until a signal comes. With SQLite: alone on its file, migrated, with the worker."""
     with embedded.sole_user_of_database(), embedded.embedded_worker():
-        from .asgi import application, gateway
+        from .asgi import application, drain
 
-        server = KubatServer(application, host=host, port=port, drain=gateway.stop)
+        server = KubatServer(application, host=host, port=port, drain=drain)
         server.run()
     if server.has_failed:
         raise CommandError(f"Cannot listen on {host}:{port}.")
