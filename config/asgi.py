@@ -18,9 +18,10 @@ application = ProtocolTypeRouter(
     {"http": pages, "websocket": StationConsumer.as_asgi(gateway=gateway)}
 )
 FINISH_S = 2.0
+CANCEL_S = 1.0
 
 
 async def drain() -> None:
     """Answer the requests that have come, then close every socket: this process ends."""
-    await pages.finish(FINISH_S)
+    await pages.finish(within_s=FINISH_S, cancel_s=CANCEL_S)
     await gateway.stop()

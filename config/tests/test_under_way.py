@@ -1,48 +1,56 @@
-"""A process that ends: what it is at is answered first."""
+"""A process that ends answers what it is at; what comes then is told to come again."""
 
 import asyncio
-
-import pytest
 
 from config.under_way import UnderWay
 
 
-def requests(count):
-    """An application that answers when it is told, and `count` requests to it."""
-    may_answer = asyncio.Event()
+class Requests:
+    """An application that answers when it is told; the first of `count` requests fails."""
 
-    async def answer(scope, receive, send):
-        await may_answer.wait()
-        if scope["fails"]:
+    def __init__(self, count):
+        self.may_answer = asyncio.Event()
+        self.under_way = UnderWay(self.answer)
+        self.sent = []
+        self.tasks = [asyncio.ensure_future(self.ask(n)) for n in range(count)]
+
+    async def answer(self, scope, receive, send):
+        await self.may_answer.wait()
+        if not scope["number"]:
             raise ValueError
 
-    under_way = UnderWay(answer)
-    tasks = [asyncio.ensure_future(under_way({"fails": n == 0}, None, None)) for n in range(count)]
-    return under_way, may_answer, tasks
+    async def ask(self, number):
+        async def send(message):
+            self.sent.append(message)
+
+        await self.under_way({"number": number}, None, send)
+
+    async def finish(self, within_s):
+        await asyncio.sleep(0)
+        await self.under_way.finish(within_s=within_s, cancel_s=60)
 
 
 async def test_it_waits_for_every_request_also_for_one_that_fails():
-    under_way, may_answer, tasks = requests(3)
-    finishing = asyncio.ensure_future(under_way.finish(within_s=60))
-    await asyncio.sleep(0)
+    requests = Requests(3)
+    finishing = asyncio.ensure_future(requests.finish(within_s=60))
+    await asyncio.sleep(0.01)
     assert not finishing.done()
-    may_answer.set()
+    requests.may_answer.set()
     await finishing
-    await asyncio.wait(tasks)
-    assert isinstance(tasks[0].exception(), ValueError)
+    assert isinstance(requests.tasks[0].exception(), ValueError)
+    assert [task.done() for task in requests.tasks] == [True] * 3
 
 
-async def test_it_waits_for_nobody_when_there_is_none():
-    under_way, _, _ = requests(0)
-    await under_way.finish(within_s=60)
+async def test_what_comes_then_is_told_to_come_again():
+    requests = Requests(0)
+    await requests.finish(within_s=60)
+    await requests.ask(1)
+    assert requests.sent[0]["status"] == 503
+    assert (b"Retry-After", b"1") in requests.sent[0]["headers"]
 
 
-async def test_it_waits_no_longer_than_it_may(caplog):
-    under_way, _, tasks = requests(2)
-    await asyncio.sleep(0)
-    await under_way.finish(within_s=0.01)
+async def test_what_takes_too_long_is_cut_off(caplog):
+    requests = Requests(2)
+    await requests.finish(within_s=0.01)
     assert "2 requests unanswered" in caplog.text
-    for task in tasks:
-        task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await asyncio.gather(*tasks)
+    assert all(task.cancelled() for task in requests.tasks)
