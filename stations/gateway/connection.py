@@ -13,8 +13,8 @@ from typing import Any
 
 from sessions_app.services.resume import resume
 
-from ..frames import FrameLog
-from ..models import Frame, IgnoredFrames, Station
+from ..frames import IN, OUT, FrameLog
+from ..models import IgnoredFrames, Station
 from . import wire
 from .bridge import DatabaseAway, patiently
 from .handshake import Admission
@@ -90,7 +90,7 @@ class Connection:
             lane.cancel()
 
     async def send(self, text: str, *, action: str = "") -> None:
-        self._frames.add(self.station_pk, Frame.Direction.OUT, text, action=action)
+        self._frames.add(self.station_pk, OUT, text, action=action)
         await self._send_text(text)
 
     async def close(self, why: Close) -> None:
@@ -138,15 +138,13 @@ class Connection:
         if text is None:
             self._frames.ignore(self.station_pk, Ignored.BINARY)
             size = len(event.get("bytes") or b"")
-            self._frames.add(self.station_pk, Frame.Direction.IN, f"(binary: {size} bytes)")
+            self._frames.add(self.station_pk, IN, f"(binary: {size} bytes)")
             return
         self._on_heard(self.station_pk)
         message = wire.parse(text)
-        frame_id = self._frames.add(
-            self.station_pk, Frame.Direction.IN, text, action=self._action_of(message)
-        )
+        frame = self._frames.add(self.station_pk, IN, text, action=self._action_of(message))
         if isinstance(message, wire.Call):
-            await self._take_call(Request(message, frame_id))
+            await self._take_call(Request(message, frame))
         elif message is None:
             self._frames.ignore(self.station_pk, Ignored.NO_MESSAGE)
         elif not self.lane.take(message):

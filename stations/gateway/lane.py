@@ -14,7 +14,7 @@ from django.db import InterfaceError, OperationalError, transaction
 
 from sessions_app.services import calls
 from stations import commands, configuration, key_report, rotation
-from stations.frames import mask
+from stations.masking import mask
 from stations.models import Command, Station
 
 from . import schemas, wire

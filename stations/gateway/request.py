@@ -2,25 +2,33 @@
 
 import datetime as dt
 import uuid
-from dataclasses import dataclass, field
 from typing import Protocol
 
-from django.utils import timezone
 from ocpp.exceptions import OCPPError
 
+from ..frame_rows import Noted
 from ..models import Station
 from .wire import Call
 from .writer import Writer
 
 
-@dataclass(slots=True)
 class Request:
-    """A call, when it came, the id of its frame, and what is wrong with it (None: nothing)."""
+    """A call, its frame, and what is wrong with it (None: nothing)."""
 
-    call: Call
-    frame_id: uuid.UUID
-    received_at: dt.datetime = field(default_factory=timezone.now)
-    breach: OCPPError | None = None
+    __slots__ = ("breach", "call", "frame")
+
+    def __init__(self, call: Call, frame: Noted) -> None:
+        self.call = call
+        self.frame = frame
+        self.breach: OCPPError | None = None
+
+    @property
+    def frame_id(self) -> uuid.UUID:
+        return self.frame.id
+
+    @property
+    def received_at(self) -> dt.datetime:
+        return self.frame.at
 
 
 class Link(Protocol):

@@ -28,7 +28,7 @@ from ocpp.v16.enums import Action
 
 from sessions_app.models import Orphan
 from sessions_app.services import orphans
-from stations.frames import mask_text
+from stations.masking import mask_text
 from stations.models import Station
 
 from .. import schemas, wire
