@@ -48,8 +48,11 @@ class ChargePoint(Protocol):
     registration: Station.Registration | None
     """What the last Boot over this socket was answered; None before there was one."""
 
-    def answer_at_once(self, request: Request) -> str | None:
-        """Return the answer where it needs no database, else None."""
+    def answer_at_once(self, request: Request, *, is_next: bool) -> str | None:
+        """Return the answer where it needs no database, else None.
+
+        `is_next`: no call before it is still being handled.
+        """
 
     async def handle(self, request: Request) -> None:
         """Do what a call says, in the order in which calls came, and send its answer.
