@@ -26,10 +26,10 @@ def own_redis():
 
 
 @pytest.fixture
-def servers(postgres_url, own_redis, tmp_path):
+def servers(migrated_postgres_url, own_redis, tmp_path):
     both = [
         ServerProcess(
-            database_url=postgres_url,
+            database_url=migrated_postgres_url,
             redis_url=own_redis.url,
             directory=tmp_path,
             name=name,
@@ -37,7 +37,6 @@ def servers(postgres_url, own_redis, tmp_path):
         )
         for name in ("one", "other")
     ]
-    both[0].manage("migrate", "-v0")
     with both[0], both[1]:
         yield both
 

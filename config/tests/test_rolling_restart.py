@@ -31,11 +31,11 @@ CLEAR = {502, 503}
 
 
 @pytest.fixture
-def servers(postgres_url, redis_url, tmp_path):
+def servers(migrated_postgres_url, redis_url, tmp_path):
     """Two servers on one port of two addresses, as two containers have it."""
     both = [
         ServerProcess(
-            database_url=postgres_url,
+            database_url=migrated_postgres_url,
             redis_url=redis_url,
             directory=tmp_path,
             name=name,
@@ -48,7 +48,6 @@ def servers(postgres_url, redis_url, tmp_path):
         for name, host in (("one", "127.0.0.2"), ("other", "127.0.0.3"))
     ]
     both[1].port = both[0].port
-    both[0].manage("migrate", "-v0")
     with both[0], both[1]:
         yield both
 
