@@ -114,7 +114,13 @@ if REDIS_URL:
             "LOCATION": REDIS_URL,
             # Without them a Redis that hangs holds every page.
             "OPTIONS": {"socket_connect_timeout": 2, "socket_timeout": 2},
-        }
+        },
+        # What rows could tell as well (sessions_app.live): not worth a wait.
+        "live": {
+            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "LOCATION": REDIS_URL,
+            "OPTIONS": {"socket_connect_timeout": 0.2, "socket_timeout": 0.2},
+        },
     }
 else:
     CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
@@ -122,7 +128,12 @@ else:
         "default": {
             "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
             "OPTIONS": {"MAX_ENTRIES": 100_000},  # the default of 300 forgets what still counts
-        }
+        },
+        "live": {
+            "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+            "LOCATION": "live",
+            "OPTIONS": {"MAX_ENTRIES": 100_000},
+        },
     }
 
 # --- Applications ---------------------------------------------------------------------------
@@ -320,6 +331,7 @@ CSMS_STATUS_RETENTION_DAYS: int = env.int("CSMS_STATUS_RETENTION_DAYS", default=
 CSMS_COMMAND_RETENTION_DAYS: int = env.int("CSMS_COMMAND_RETENTION_DAYS", default=180)
 CSMS_OUTBOX_RETENTION_DAYS: int = env.int("CSMS_OUTBOX_RETENTION_DAYS", default=30)
 CSMS_RECONCILE_HOUR: int = env.int("CSMS_RECONCILE_HOUR", default=3)
+CSMS_SERVER: str = env.str("CSMS_SERVER", default="daphne")
 CSMS_GATEWAY_THREADS: int = env.int("CSMS_GATEWAY_THREADS", default=8)
 CSMS_EMBEDDED_WORKER: bool = env.bool("CSMS_EMBEDDED_WORKER", default=IS_SQLITE)
 
@@ -351,6 +363,7 @@ LOGGING = {
         # Every malformed frame would be a traceback there; the gateway counts and logs its own.
         "ocpp": {"level": "CRITICAL"},
         "daphne": {"level": "WARNING"},
+        "uvicorn": {"level": "WARNING"},
         # It tells of every table of every font that a PDF embeds.
         "fontTools": {"level": "WARNING"},
     },

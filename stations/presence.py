@@ -44,8 +44,14 @@ def renew(process_id: uuid.UUID, channel: str) -> None:
     )
 
 
+@transaction.atomic
 def give_up(process_id: uuid.UUID) -> None:
-    """End a lease at once: the stations of this process are offline from now on."""
+    """End a lease at once: the stations of this process are offline from now on.
+
+    Those that are with another process by now are not touched.
+    """
+    stations = Station.objects.filter(owner_id=process_id)
+    stations.update(owner=None, last_seen_at=timezone.now())
     GatewayProcess.objects.filter(pk=process_id).delete()
 
 

@@ -100,8 +100,11 @@ class ChargingSession(models.Model):
         null=True,
         blank=True,
         related_name="charging_sessions",
+        db_index=False,
     )
-    station = models.ForeignKey(Station, on_delete=models.PROTECT, related_name="sessions")
+    station = models.ForeignKey(
+        Station, on_delete=models.PROTECT, related_name="sessions", db_index=False
+    )
     connector_id = models.PositiveIntegerField(null=True, blank=True)
     origin = models.CharField(max_length=6, choices=Origin)
     status = models.CharField(max_length=9, choices=SessionStatus, default=SessionStatus.REQUESTED)
@@ -170,6 +173,8 @@ class ChargingSession(models.Model):
         indexes = [
             models.Index(fields=["user", "-requested_at"]),
             models.Index(fields=["station", "-requested_at"]),
+            models.Index(fields=["-requested_at"], name="session_requested"),
+            models.Index(fields=["status"], name="session_status"),
             models.Index(fields=["id_tag"]),
             models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="session_due"),
         ]

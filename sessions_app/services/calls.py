@@ -6,13 +6,15 @@ its command, as everywhere.
 """
 
 import datetime as dt
+import time
 import uuid
+from collections.abc import Iterable
 from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 
-from stations import commands
+from stations import commands, rotation
 from stations.commands import error_code
 from stations.models import Command
 
@@ -36,9 +38,13 @@ def claim(*, station_pk: int, fence: int, up_to: Command.Lane = Command.Lane.OWN
     Lanes after `up_to` wait: before Boot is answered Kubat sends nothing of its own. Nor does it
     shortly before a charge must be stopped: an answer that does not come would hold the stop up.
     """
+    command = commands.next_queued(station_pk, fence, up_to=up_to)
+    if command is None:
+        return None  # the usual case costs no lock
     with transaction.atomic():
-        command = commands.next_queued(station_pk, fence, up_to=up_to)
-        if command is None or (command.lane == Command.Lane.OWN and _stops_soon(station_pk)):
+        if not commands.hold_lane(station_pk, fence):
+            return None
+        if command.lane == Command.Lane.OWN and _stops_soon(station_pk):
             return None
         session = _session_of(command)
         if session and not _is_wanted(command, session):
@@ -50,6 +56,7 @@ def claim(*, station_pk: int, fence: int, up_to: Command.Lane = Command.Lane.OWN
             session.due_at = timezone.now() + command.timeout + ANSWER_GRACE
             session.save(update_fields=["due_at"])
             session.move_to(_S.STARTING, actor="kubat")
+        rotation.expect(command)
         return command
 
 
@@ -77,9 +84,25 @@ def record_expiry(command_id: uuid.UUID) -> None:
 
 def cut_off(*, station_pk: int, fence: int) -> None:
     """Fail, with `disconnected`, what sockets older than `fence` leave unanswered."""
-    error = commands.describe("disconnected", "The connection closed before the answer.")
     for command_id in commands.cut_off(station_pk, fence):
-        _resolve(command_id, Status.FAILED, error=error)
+        _disconnect(command_id)
+
+
+def cut_off_these(command_ids: Iterable[uuid.UUID], *, within_s: float) -> None:
+    """Fail commands with `disconnected`, as many as the time allows: their process ends.
+
+    The others are cut off by the next handshake of their station, or end at their deadline.
+    """
+    until = time.monotonic() + within_s
+    for command_id in command_ids:
+        if time.monotonic() > until:
+            return
+        _disconnect(command_id)
+
+
+def _disconnect(command_id: uuid.UUID) -> None:
+    error = commands.describe("disconnected", "The connection closed before the answer.")
+    _resolve(command_id, Status.FAILED, error=error)
 
 
 def _resolve(
@@ -90,11 +113,10 @@ def _resolve(
     error: dict[str, str] | None = None,
 ) -> None:
     with transaction.atomic():
-        found = Command.objects.get(pk=command_id)
-        outcomes.lock_first(found)
-        session = _session_of(found)
-        command = commands.resolve(command_id, status, response=response, error=error)
-        if command is None:
+        command = Command.objects.get(pk=command_id)
+        outcomes.lock_first(command)
+        session = _session_of(command)
+        if not commands.resolve(command, status, response=response, error=error):
             return
         outcomes.hear(command)
         if session:

@@ -16,7 +16,7 @@ from django.db import IntegrityError, InterfaceError, OperationalError
 from django.utils import timezone
 from redis.exceptions import RedisError
 
-from sessions_app.services import calls
+from sessions_app.services import calls, tracking
 
 from .. import commands, doorbell, presence, refusals
 from ..frames import FrameLog
@@ -39,8 +39,10 @@ ADMIT_S = 15.0
 which costs as much as the first (docs/adr/0050). Less than what the server gives a handshake."""
 ALONE_AT_ONCE = 4
 """Handshakes that are admitted one by one share the threads with the calls of stations."""
-DRAIN_S = 5.0
+DRAIN_S = 3.0
 LEAVE_S = 5.0
+PART_S = 3.0
+CUT_OFF_S = 1.0
 
 Chore = Callable[[], Awaitable[None]]
 AWAY = (OperationalError, InterfaceError, IntegrityError, DatabaseAway, TimeoutError)
@@ -125,17 +127,20 @@ class Gateway:
         if self._live.get(connection.station_pk) is connection:
             del self._live[connection.station_pk]
         try:
-            socket = (connection.station_pk, connection.fence)
-            if not await self.arrivals.put(arrivals.leave_all, socket):
-                await patiently(_leave, *socket)
+            if not self._is_stopping:  # `_part` notes the leaving of all at once
+                await self._note_leaving(connection.station_pk, connection.fence)
         except DatabaseAway as error:
             logger.warning("%s: left without a note: %s", connection.station_id, error)
         finally:
             self._all.discard(connection)
             self._note_emptiness()
 
+    async def _note_leaving(self, station_pk: int, fence: int) -> None:
+        if not await self.arrivals.put(arrivals.leave_all, (station_pk, fence)):
+            await patiently(_leave, station_pk, fence)
+
     async def stop(self) -> None:
-        """Close all sockets properly, write the diary, and give up the lease."""
+        """Close all sockets properly, give up the lease, and write the diary."""
         self._is_stopping = True
         await asyncio.gather(*(connection.drain(DRAIN_S) for connection in set(self._all)))
         await self._all_left()
@@ -162,10 +167,13 @@ class Gateway:
 
     async def _part(self) -> None:
         try:
-            await as_chore(self.frames.write)
-            await self._tell()
-            await as_chore(presence.give_up, self.id)
-        except (OperationalError, InterfaceError) as error:
+            async with asyncio.timeout(PART_S):
+                left = await as_chore(commands.open_at, self.id)
+                await as_chore(presence.give_up, self.id)
+                await as_chore(calls.cut_off_these, left, within_s=CUT_OFF_S)
+                await as_chore(self.frames.write)
+                await self._tell()
+        except (OperationalError, InterfaceError, TimeoutError) as error:
             logger.warning("ended while the database is away: %s", error)
 
     async def _start(self) -> None:
@@ -184,6 +192,7 @@ class Gateway:
             for every_s, name, chore in (
                 (LEASE_EVERY_S, "lease", self._renew),
                 (LEASE_EVERY_S, "presence", self._compare),
+                (LEASE_EVERY_S, "followed sessions", self._check_followed),
                 (LOOK_EVERY_S, "commands", self._look),
                 (WRITE_EVERY_S, "diary", self._write),
                 (TOUCH_EVERY_S, "last seen", self._touch),
@@ -213,6 +222,14 @@ class Gateway:
             if connection is not None and connection.fence == held[station_pk]:
                 await connection.close(Close.REPLACED)
         await as_chore(presence.clear_strays, self.id, set(self._live))
+
+    async def _check_followed(self) -> None:
+        """Forget what is followed by facts of a station that have changed."""
+        following = {pk: one.followed for pk, one in self._live.items() if one.followed}
+        if following:
+            facts = await as_chore(tracking.facts_now, set(following))
+            for station_pk, followed in following.items():
+                followed.forget_unless(facts.get(station_pk))
 
     async def _look(self) -> None:
         """Ring for commands whose bell was lost."""

@@ -65,6 +65,7 @@ class Command(models.Model):
         verbose_name_plural = _("commands")
         ordering = ["-created_at"]
         indexes = [
+            models.Index(fields=["status"], name="command_status"),
             models.Index(
                 fields=["station", "lane", "created_at"],
                 condition=models.Q(status__in=["queued", "sent"]),

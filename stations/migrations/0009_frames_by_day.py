@@ -1,0 +1,33 @@
+import django.db.models.deletion
+from django.db import migrations, models
+
+import stations.identifiers
+
+from ._partitioned import Partitioning
+
+FRAMES = Partitioning("stations_frame", "day")
+
+
+class Migration(migrations.Migration):
+
+    dependencies = [
+        ('stations', '0008_composite_schedule'),
+    ]
+
+    operations = [
+        migrations.AlterField(
+            model_name='frame',
+            name='id',
+            field=models.UUIDField(default=stations.identifiers.time_ordered_id, editable=False, primary_key=True, serialize=False),
+        ),
+        migrations.AlterField(
+            model_name='frame',
+            name='station',
+            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='frames', to='stations.station'),
+        ),
+        migrations.AddIndex(
+            model_name='command',
+            index=models.Index(fields=['status'], name='command_status'),
+        ),
+        migrations.RunPython(FRAMES.forward, FRAMES.backward),
+    ]
