@@ -213,6 +213,18 @@ def test_a_station_that_charges_is_to_be_resumed(here, tariff):
     assert quiet.fence == 0
 
 
+def test_what_waits_for_a_station_is_told_with_its_admission(here):
+    quiet, asked, cut_off = (add(f"K-{n}", owner_id=here, fence=2) for n in range(3))
+    call = {"action": "GetConfiguration", "payload": {}, "lane": Command.Lane.OWN}
+    commands.send(station=asked, **call)
+    sent = commands.send(station=cut_off, reference="setup", **call)
+    commands.mark_sent(sent, 2)
+    calls.cut_off(station_pk=cut_off.pk, fence=3)
+    verdicts = arrivals.admit_all([ask(one.station_id) for one in (quiet, asked, cut_off)], here)
+    told = [(v.admission.may_have_queued, v.admission.may_go_on) for v in verdicts]
+    assert told == [(False, False), (True, False), (False, True)]
+
+
 def test_leaving_together_clears_only_the_live_sockets(here):
     live, newer, waiting = (add(f"K-{n}", owner_id=here, fence=2) for n in range(3))
     commands.send(
