@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import contextlib
 import resource
+import signal
 import sys
 import tempfile
 import time
@@ -13,13 +14,14 @@ from . import report, stores
 from .api import ApiFailed
 from .figures import Findings
 from .fleet import LoadFailed
-from .options import QUICK, Options, Sizes
+from .options import DAPHNE, QUICK, UVICORN, Options, Sizes
 from .scenarios import SCENARIOS
 from .servers import ServerFailed
 from .stage import Stage
 from .station import Lost, WrongReply
 
-FAULTS = (LoadFailed, ServerFailed, ApiFailed, Lost, WrongReply, TimeoutError)
+KINDS = (DAPHNE, UVICORN)
+FAULTS = (LoadFailed, ServerFailed, ApiFailed, Lost, WrongReply, TimeoutError, OSError)
 """What fails one scenario and lets the others go on."""
 
 
@@ -27,12 +29,15 @@ def main(arguments: list[str]) -> int:
     """Return 0, or 1 where a scenario failed."""
     asked = _parser().parse_args(arguments)
     lift_file_limit()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that all servers end with it
     with tempfile.TemporaryDirectory(prefix="kubat-bench-") as directory:
         sizes = QUICK if asked.quick else Sizes(rounds=asked.rounds)
-        options = Options(Path(directory), sizes, is_profiled=asked.profile)
+        options = Options(
+            Path(directory), sizes, tuple(asked.server or KINDS), is_profiled=asked.profile
+        )
         findings, failed = asyncio.run(measure(options, asked.only or list(SCENARIOS)))
     print(report.table(findings))
-    is_whole = not (asked.quick or asked.only or asked.profile or failed)
+    is_whole = not (asked.quick or asked.only or asked.server or asked.profile or failed)
     if is_whole:
         report.write(findings)
         print(f"Written to {report.PAGE.name} and {report.PLOT.name} in docs/.")
@@ -75,6 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="prove that it works; no figures")
     parser.add_argument("--only", nargs="+", choices=SCENARIOS, metavar="NAME")
+    parser.add_argument("--server", nargs="+", choices=KINDS, help="what Kubat serves by")
     parser.add_argument("--rounds", type=int, default=Sizes.rounds, help="of each load")
     parser.add_argument("--profile", action="store_true", help="run Kubat under cProfile")
     return parser

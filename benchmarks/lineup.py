@@ -37,7 +37,6 @@ class Lineup:
             servers.baseline(name, module, directory=self.stage.directory, **environment)
         )
         fleet = self._fleet(server)
-        await fleet.connect()
         await fleet.boot()
         return self._add(name, fleet, self._meter(server, is_metered=is_metered))
 
@@ -46,7 +45,6 @@ class Lineup:
         database = await self._enter(self.stage.database(engine))
         server = await self._enter(self.stage.kubat(database, kind))
         fleet = self._fleet(server)
-        await fleet.connect()
         await fleet.boot()
         meter = self._meter(server, is_metered=database.engine == POSTGRESQL)
         name = f"Kubat, {kind}, {database.engine}"

@@ -3,6 +3,9 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+DAPHNE, UVICORN = "daphne", "uvicorn"
+"""What Kubat may serve by."""
+
 
 @dataclass(frozen=True)
 class Sizes:
@@ -45,4 +48,5 @@ QUICK = Sizes(
 class Options:
     directory: Path
     sizes: Sizes = field(default_factory=Sizes)
+    kinds: tuple[str, ...] = (DAPHNE, UVICORN)
     is_profiled: bool = False

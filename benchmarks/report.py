@@ -62,7 +62,7 @@ def describe_machine(postgres: Postgres | None) -> list[str]:
 def _figure_row(figure: Figure) -> str:
     goal = (_number(figure.goal.target), _number(figure.goal.stretch)) if figure.goal else ("", "")
     if not figure.values:
-        cells = (figure.name, figure.unit, *goal, f"skipped: {figure.missing}", "", "")
+        cells = (figure.name, figure.unit, *goal, figure.missing, "", "")
     else:
         low, high = figure.spread
         spread = f"{_number(low)} – {_number(high)}" if len(figure.values) > 1 else ""

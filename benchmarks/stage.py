@@ -10,9 +10,9 @@ from pathlib import Path
 
 from . import servers
 from .figures import Figure, Goal
-from .options import Options
+from .options import UVICORN, Options
 from .rounds import Say
-from .servers import DAPHNE, UVICORN, Server, has_uvicorn
+from .servers import Server, has_uvicorn
 from .stores import Postgres
 
 SQLITE, POSTGRESQL = "SQLite", "PostgreSQL"
@@ -114,12 +114,14 @@ class Stage:
 
     def without(self, place: str, name: str, unit: str, goal: Goal | None) -> Figure:
         """The row of something that cannot be measured here."""
-        missing = "no PostgreSQL here" if self.postgres is None else ""
-        if UVICORN in place and UVICORN not in self.kinds():
+        missing = "no PostgreSQL here"
+        if not any(kind in place for kind in self.options.kinds):
+            missing = "not asked for"
+        elif UVICORN in place and not has_uvicorn():
             missing = "this Kubat cannot serve by uvicorn yet, or uvicorn is not installed"
         self.say(f"  {name}: skipped, {missing}")
-        return Figure(name, unit, goal=goal, missing=missing)
+        return Figure(name, unit, goal=goal, missing=f"skipped: {missing}")
 
     def kinds(self) -> list[str]:
-        """The servers that Kubat can run on here."""
-        return [DAPHNE, UVICORN] if has_uvicorn() else [DAPHNE]
+        """What Kubat is asked to serve by, and can here."""
+        return [kind for kind in self.options.kinds if kind != UVICORN or has_uvicorn()]

@@ -19,7 +19,7 @@ import redis
 from . import process_facts
 from .servers import ServerFailed, free_port
 
-START_S = 60
+START_S = 120
 OTHERWISE_POSTGRES = os.environ.get(
     "KUBAT_TEST_POSTGRES", "postgres://postgres@127.0.0.1:5432/postgres"
 )

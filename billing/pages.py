@@ -31,10 +31,13 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # not generic when
             return rows.order_by()[: self.bound + 1].count()
         return len(rows)
 
+    def validate_number(self, number: int | float | str) -> int:
+        return super().validate_number(number) if self.count <= self.bound else _whole(number)
+
     def page(self, number: int | str) -> Page[Any]:
         if self.count <= self.bound:
             return super().page(number)
-        at = _whole(number)
+        at = self.validate_number(number)
         begin = (at - 1) * self.per_page
         rows = list(self.object_list[begin : begin + self.per_page + 1])
         if not rows:
@@ -44,7 +47,7 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # not generic when
         return page
 
 
-def _whole(number: int | str) -> int:
+def _whole(number: int | float | str) -> int:
     try:
         at = int(number)
     except ValueError:

@@ -59,7 +59,7 @@ class Requests:
 
 async def _refuse(send: Send) -> None:
     """Answer 503 and close: a client that kept its connection asks elsewhere."""
-    headers = [(b"connection", b"close"), (b"content-length", b"0")]
+    headers = [(b"connection", b"close"), (b"content-length", b"0"), (b"retry-after", b"1")]
     await send({"type": "http.response.start", "status": 503, "headers": headers})
     await send({"type": "http.response.body", "body": b""})
 

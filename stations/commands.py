@@ -11,7 +11,7 @@ from typing import Any, Required, TypedDict, Unpack
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import Exists, F, Q
 from django.utils import timezone
 
 from billing.models import User
@@ -48,7 +48,7 @@ def send(**call: Unpack[Call]) -> Command:
     """Queue one call, and ring the owner of the socket after the commit."""
     command = prepare(**call)
     command.save(force_insert=True)
-    doorbell.ring_on_commit(command.station_id)
+    doorbell.ring_on_commit(command.station)
     return command
 
 
@@ -82,14 +82,10 @@ def prepare(**call: Unpack[Call]) -> Command:
 def next_queued(
     station_pk: int, fence: int, *, up_to: Command.Lane = Command.Lane.OWN
 ) -> Command | None:
-    """Lock the station and return the next command for the socket with this fence.
+    """Return what a socket with this fence may send next; None when there is nothing.
 
-    Lanes after `up_to` wait. None when there is none, when one is outstanding, or when a newer
-    socket took over (P7). The caller marks it sent in the same transaction.
+    Lanes after `up_to` wait. It takes no lock: `hold_lane` and `mark_sent` say whether it may go.
     """
-    station = Station.objects.select_for_update(no_key=True).filter(pk=station_pk, fence=fence)
-    if station.first() is None or _is_outstanding(station_pk):
-        return None
     return (
         Command.objects.filter(station_id=station_pk, status=Status.QUEUED, lane__lte=up_to)
         .filter(Q(deadline_at__isnull=True) | Q(deadline_at__gt=timezone.now()))
@@ -99,38 +95,44 @@ def next_queued(
     )
 
 
-def _is_outstanding(station_pk: int) -> bool:
-    return Command.objects.filter(station_id=station_pk, status=Status.SENT).exists()
+def hold_lane(station_pk: int, fence: int) -> bool:
+    """Lock the station for this transaction; False when a newer socket has taken over (P7)."""
+    live = Station.objects.select_for_update(no_key=True).filter(pk=station_pk, fence=fence)
+    return bool(live.order_by().values_list("pk"))
 
 
 def mark_sent(command: Command, fence: int) -> bool:
     """Record that a queued command goes out over the socket with this fence.
 
-    False when it has ended since it was read: then it must not go out.
+    False when it has ended since it was read, or another is outstanding: then it must not go out.
+    The caller holds the lane.
     """
-    queued = Command.objects.filter(pk=command.pk, status=Status.QUEUED)
-    if not queued.update(status=Status.SENT, sent_at=timezone.now(), fence=fence):
+    outstanding = Command.objects.filter(station_id=command.station_id, status=Status.SENT)
+    queued = Command.objects.filter(~Exists(outstanding), pk=command.pk, status=Status.QUEUED)
+    sent_at = timezone.now()
+    if not queued.update(status=Status.SENT, sent_at=sent_at, fence=fence):
         return False
-    command.refresh_from_db(fields=["status", "sent_at", "fence"])
+    command.status, command.sent_at, command.fence = Status.SENT, sent_at, fence
     return True
 
 
 def resolve(
-    command_id: uuid.UUID,
+    command: Command,
     status: Command.Status,
     *,
     response: dict[str, Any] | None = None,
     error: dict[str, str] | None = None,
-) -> Command | None:
-    """End an open command; None when it had ended already. Rings for the next one."""
-    changed = Command.objects.filter(pk=command_id, status__in=Command.OPEN).update(
-        status=status, response=response, error=error, resolved_at=timezone.now()
-    )
-    if not changed:
-        return None
-    command = Command.objects.select_related("station").get(pk=command_id)
-    doorbell.ring_on_commit(command.station_id)
-    return command
+) -> bool:
+    """End a command if it is open; False when it had ended already.
+
+    It rings no bell: the lane that waited for it looks for the next one by itself.
+    """
+    end = {"status": status, "response": response, "error": error, "resolved_at": timezone.now()}
+    if not Command.objects.filter(pk=command.pk, status__in=Command.OPEN).update(**end):
+        return False
+    for name, value in end.items():
+        setattr(command, name, value)
+    return True
 
 
 def withdraw(reference: str) -> int:

@@ -28,7 +28,7 @@ from .commands import error_code
 from .comparison import is_same
 from .configuration_keys import is_standard, name_in, standard
 from .errors import StationOffline
-from .frames import MASK, SECRET_KEYS, mask
+from .masking import MASK, SECRET_KEYS, mask
 from .models import Command, ConfigurationWish, Station
 from .models.configuration import scopes_of
 from .wanted import reported, unmet, wanted

@@ -11,7 +11,7 @@ import psycopg
 from ..api import Api
 from ..figures import Figure, Findings, Goal
 from ..fleet import Fleet, station_id
-from ..servers import DAPHNE, UVICORN
+from ..options import DAPHNE, UVICORN
 from ..stage import Stage
 from ..station import Station
 
@@ -36,7 +36,7 @@ async def run(stage: Stage) -> Findings:
         if kind not in stage.kinds():
             findings.figures.append(stage.without(kind, name, "ms", None))
         elif stage.postgres is None or stage.redis_url is None:
-            missing = "no PostgreSQL or no Redis here"
+            missing = "skipped: no PostgreSQL or no Redis here"
             findings.figures.append(Figure(name, "ms", missing=missing))
         else:
             findings.figures += await _measure(stage, kind, stage.redis_url)
@@ -52,7 +52,6 @@ async def _measure(stage: Stage, kind: str, redis_url: str) -> list[Figure]:
         )
         fleet = Fleet(sizes.command_stations, port=holder.port)
         stack.callback(fleet.close)
-        await fleet.connect()
         await fleet.boot()
         trips = Trips(fleet, Api(asked.port), database.url)
         await trips.make(sizes.commands)

@@ -2,7 +2,7 @@
 
 from ..figures import Figure, Findings, Goal
 from ..fleet import Fleet
-from ..servers import DAPHNE, UVICORN
+from ..options import DAPHNE, UVICORN
 from ..stage import Stage
 
 GOALS = {DAPHNE: Goal(38, 30), UVICORN: Goal(32, 24)}
@@ -34,7 +34,6 @@ async def _measure(stage: Stage, kind: str, name: str, goal: Goal) -> Figure:
         try:
             memory_kib = []
             for fleet in (few, many):
-                await fleet.connect()
                 await fleet.boot()
                 memory_kib.append(server.memory_kib())
                 stage.say(f"  {name}: {memory_kib[-1] / 1024:.0f} MiB")

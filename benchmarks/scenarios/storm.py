@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ..figures import Figure, Findings, Goal
 from ..fleet import KEY, Fleet
-from ..servers import DAPHNE, UVICORN
+from ..options import DAPHNE, UVICORN
 from ..stage import Stage
 
 GOALS = {DAPHNE: Goal(8, 5), UVICORN: None}
@@ -62,24 +62,31 @@ async def _storm(stage: Stage, kind: str) -> Storm:
     with stage.database() as database, stage.kubat(database, kind) as server:
         fleet = Fleet(sizes.storm, port=server.port)
         own, began, client = server.cpu_s(), time.monotonic(), time.process_time()
-        tasks = [
-            asyncio.create_task(station.arrive(server.port, key=KEY)) for station in fleet.stations
-        ]
-        done, late = await asyncio.wait(tasks, timeout=sizes.storm_within_s)
-        took_s = time.monotonic() - began
-        how = (LATE if late else HOW).format(
-            engine=database.engine,
-            retries=fleet.watch.retries,
-            client=time.process_time() - client,
-            own=server.cpu_s() - own,
-            within=sizes.storm_within_s,
-            booted=len(done),
-        )
-        for task in late:
-            task.cancel()
-        await asyncio.gather(*late, return_exceptions=True)
-        for task in done:
-            task.result()
-        fleet.check()
-        fleet.close()
-    return Storm(took_s, not late, how)
+        try:
+            booted = await _arrive(fleet, sizes.storm_within_s)
+            took_s = time.monotonic() - began
+            is_over = booted == sizes.storm
+            how = (HOW if is_over else LATE).format(
+                engine=database.engine,
+                retries=fleet.watch.retries,
+                client=time.process_time() - client,
+                own=server.cpu_s() - own,
+                within=sizes.storm_within_s,
+                booted=booted,
+            )
+        finally:
+            fleet.close()
+    return Storm(took_s, is_over, how)
+
+
+async def _arrive(fleet: Fleet, within_s: float) -> int:
+    """Let all connect in this moment; return how many were booted in time. Raises WrongReply."""
+    tasks = [asyncio.create_task(station.arrive(fleet.port, key=KEY)) for station in fleet.stations]
+    done, late = await asyncio.wait(tasks, timeout=within_s)
+    for task in late:
+        task.cancel()
+    await asyncio.gather(*late, return_exceptions=True)
+    for task in done:
+        task.result()
+    fleet.check()
+    return len(done)

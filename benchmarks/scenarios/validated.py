@@ -5,7 +5,7 @@ import contextlib
 from ..figures import Figure, Findings, Goal
 from ..lineup import Lineup
 from ..messages import MeterValues
-from ..servers import DAPHNE, UVICORN
+from ..options import DAPHNE, UVICORN
 from ..stage import Stage
 
 GOALS = {DAPHNE: Goal(3, 2.5), UVICORN: Goal(1.8, 1.35)}

@@ -9,8 +9,10 @@ import pytest
 from benchmarks import __main__ as command
 from benchmarks import messages, plot, report, websocket
 from benchmarks.figures import Figure, Findings, Goal
-from benchmarks.options import QUICK, Options
+from benchmarks.options import DAPHNE, QUICK, UVICORN, Options
 from benchmarks.scenarios import SCENARIOS
+from benchmarks.scenarios.sessions import ENGINES
+from benchmarks.servers import has_uvicorn
 
 
 class Speaker:
@@ -25,25 +27,42 @@ def _file_limit():
     resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
+MEASURED = {
+    "validated": {"MeterValues validated, nothing to store, daphne"},
+    "sessions": {f"MeterValues of an open session, daphne, {name}" for name in ENGINES},
+    "idle": {"Idle memory a connection, daphne"},
+    "storm": {"20 stations at once until all are booted, daphne"},
+    "commands": {
+        f"Command from an API process to a station{back}, {place}, daphne"
+        for back in ("", " and back")
+        for place in ("p50", "p99")
+    },
+    "heartbeats": {"Heartbeat, daphne"},
+}
+
+
 @pytest.mark.e2e
 @pytest.mark.postgres
 @pytest.mark.redis
-async def test_each_scenario_runs_without_a_wrong_reply(tmp_path):
-    findings, failed = await command.measure(Options(tmp_path, QUICK), list(SCENARIOS))
+@pytest.mark.usefixtures("_file_limit")
+async def test_each_scenario_runs_on_daphne_without_a_wrong_reply(tmp_path):
+    assert set(MEASURED) == set(SCENARIOS)
+    command.lift_file_limit()
+    options = Options(tmp_path, QUICK, (DAPHNE,))
+    findings, failed = await command.measure(options, list(SCENARIOS))
     assert failed == []
-    measured = {figure.name for figure in findings.figures if figure.values}
-    missing = {figure.name for figure in findings.figures if figure.missing}
-    assert all("uvicorn" in name for name in missing)
-    for beginning in (
-        "MeterValues validated, nothing to store, daphne",
-        "MeterValues of an open session, daphne, PostgreSQL",
-        "MeterValues of an open session, daphne, SQLite",
-        "Heartbeat, daphne",
-        "Idle memory a connection, daphne",
-        "20 stations at once",
-        "Command from an API process to a station and back, p99, daphne",
-    ):
-        assert any(name.startswith(beginning) for name in measured), beginning
+    names = {figure.name for figure in findings.figures if figure.values}
+    assert names == set().union(*MEASURED.values())
+
+
+@pytest.mark.e2e
+async def test_uvicorn_is_measured_or_a_row_says_why_not(tmp_path):
+    options = Options(tmp_path, QUICK, (UVICORN,))
+    findings, failed = await command.measure(options, ["idle"])
+    assert failed == []
+    (figure,) = [figure for figure in findings.figures if "uvicorn" in figure.name]
+    assert bool(figure.values) == has_uvicorn()
+    assert bool(figure.missing) != has_uvicorn()
 
 
 @pytest.mark.parametrize("samples", ["register", "ambient"])
@@ -82,7 +101,7 @@ def test_a_frame_in_parts_is_read_when_it_is_whole():
 FOUND = Findings(
     figures=[
         Figure("fast <one>", "× echo", [2.0, 1.0, 3.0], "so", Goal(4, 3)),
-        Figure("absent", "ms", goal=Goal(1, 1), missing="no server"),
+        Figure("absent", "ms", goal=Goal(1, 1), missing="skipped: no server"),
     ],
     costs=[Figure("fast", "µs", [40.0, 50.0], "at 9 a second")],
     notes=["a machine"],

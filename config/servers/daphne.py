@@ -22,7 +22,7 @@ from django.core.management.base import CommandError
 from twisted.internet import reactor
 
 from . import daphne_bodies as bodies
-from . import frames, limits, signals
+from . import frames, limits, signals, traces
 from .inbox import Inbox
 
 logger = logging.getLogger(__name__)
@@ -71,10 +71,19 @@ class StationProtocol(WebSocketProtocol):
         if text is None:
             self._dataReceived(data)
             return
+        self._note_life()
+        self.application_queue.put_nowait({"type": "websocket.receive", "text": text})
+
+    def check_timeouts(self) -> None:
+        """Leave out a peer that is silent because we do not listen."""
+        if self.state == self.STATE_OPEN and self.application_queue.is_full and not self._may_send:
+            self._note_life()
+        super().check_timeouts()
+
+    def _note_life(self) -> None:
         self.last_ping = time.time()
         if self.autoPingTimeoutCall is not None:
             self._cancelAutoPingTimeoutCall()
-        self.application_queue.put_nowait({"type": "websocket.receive", "text": text})
 
     async def send_text(self, text: str) -> None:
         """Send, unless the socket is closing, and wait for its reader."""
@@ -160,6 +169,7 @@ class KubatServer(Server):
         """Called between the making of Daphne's factories and the first connection."""
         # it listens already, so it is changed and not replaced
         self.http_factory.__class__ = PacedFactory
+        self.http_factory.timeOut = limits.SILENCE_S
         self.ws_factory.protocol = StationProtocol
         # a frame that is too big or no UTF-8 ends in a close frame that says so
         self.ws_factory.setProtocolOptions(
@@ -235,6 +245,7 @@ def _quoted(host: str) -> str:
 
 def run(application: Any, *, host: str, port: int, drain: Drain) -> None:
     """Serve until a signal comes."""
+    traces.silence()
     server = KubatServer(application, host=host, port=port, drain=drain)
     server.run()
     if server.has_failed:

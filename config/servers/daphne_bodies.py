@@ -1,4 +1,4 @@
-"""Large bodies over HTTP with Daphne: bounded as they come, read from disk, and sent as fast as they are read.
+"""Large bodies with Daphne: bounded as they come, read from disk, sent as fast as they are read.
 
 Daphne as it is takes bodies of any size, puts each into memory whole before the application sees
 it, lets Twisted parse forms in memory as well (600 MB for a form of 50 MB), and keeps in memory

@@ -3,9 +3,9 @@
 All others, and all that are wrong, are left to the server's own library.
 """
 
-from websockets.frames import apply_mask
+from websockets.frames import apply_mask  # type: ignore[attr-defined] # in C where it can be
 
-WHOLE_TEXT = 0x81
+WHOLE_TEXT, CLOSE = 0x81, 0x88
 IS_MASKED = 0x80
 TWO_BYTES, EIGHT_BYTES = 126, 127
 """What a length of seven bits says when the length follows."""
@@ -44,9 +44,10 @@ def of_text(text: str) -> bytes:
 class Boundary:
     """Where in a client's stream of frames its last byte lies: between two of them, or inside."""
 
-    __slots__ = ("_head", "_missing")
+    __slots__ = ("_head", "_missing", "has_close")
 
     def __init__(self) -> None:
+        self.has_close = False
         self._head = b""
         self._missing = 0
 
@@ -75,4 +76,6 @@ class Boundary:
         if len(self._head) == 2 + more:
             if more:
                 length = int.from_bytes(self._head[2:], "big")
-            self._head, self._missing = b"", 4 + length
+            self.has_close = self.has_close or self._head[0] == CLOSE
+            self._missing = length + (4 if self._head[1] & IS_MASKED else 0)
+            self._head = b""

@@ -21,23 +21,22 @@ class Inbox:
     One a socket, so it is small: asyncio.Queue makes five objects that are as large as this one.
     """
 
-    __slots__ = ("_events", "_is_paused", "_pause", "_resume", "_taken_bytes", "_waiter")
+    __slots__ = ("_events", "_pause", "_resume", "_taken_bytes", "_waiter", "is_full")
 
     def __init__(self, pause: Callable[[], None], resume: Callable[[], None]) -> None:
         self._events: list[Event] = []
         self._waiter: asyncio.Future[None] | None = None
         self._pause, self._resume = pause, resume
-        self._is_paused = False
+        self.is_full = False
         self._taken_bytes = 0
 
     def put_nowait(self, event: Event) -> None:
         self._events.append(event)
-        if self._waiter is not None:
-            if not self._waiter.done():
-                self._waiter.set_result(None)
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
         self._taken_bytes += EVENT_BYTES + len(event.get("text") or event.get("bytes") or ())
-        if self._taken_bytes > ROOM_BYTES and not self._is_paused:
-            self._is_paused = True
+        if self._taken_bytes > ROOM_BYTES and not self.is_full:
+            self.is_full = True
             self._pause()
 
     async def get(self) -> Event:
@@ -50,7 +49,7 @@ class Inbox:
         event = self._events.pop(0)
         if not self._events:
             self._taken_bytes = 0
-            if self._is_paused:
-                self._is_paused = False
+            if self.is_full:
+                self.is_full = False
                 self._resume()
         return event

@@ -63,7 +63,7 @@ class KubatServer(uvicorn.Server):
         looking.cancel()
 
     @contextmanager
-    def capture_signals(self) -> Iterator[None]:  # type: ignore[override]
+    def capture_signals(self) -> Iterator[None]:
         """Leave signals to us; uvicorn would raise them once more after its end."""
         yield
 

@@ -84,7 +84,7 @@ class PagesProtocol(HttpToolsProtocol):
         self.url = asked.path + (b"?" + asked.query if asked.query else b"")
         super().handle_websocket_upgrade()
         # The parser and this object hold each other, which only the collector would notice.
-        self.parser = None
+        self.parser = None  # type: ignore[assignment]
 
     def _stated_length(self) -> int:
         lengths = [value for name, value in self.headers if name == b"content-length"]

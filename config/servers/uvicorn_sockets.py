@@ -25,7 +25,7 @@ _buffer = memoryview(bytearray(READ_BYTES))
 """What all sockets are read into, one after the other; asyncio would make 256 KiB for each read."""
 
 
-class StationProtocol(WebSocketsSansIOProtocol, asyncio.BufferedProtocol):  # type: ignore[misc]
+class StationProtocol(WebSocketsSansIOProtocol, asyncio.BufferedProtocol):
     """One socket."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -62,7 +62,9 @@ class StationProtocol(WebSocketsSansIOProtocol, asyncio.BufferedProtocol):  # ty
         self.handle_events()
         if self.conn.parser_exc is not None:
             self._fail()
-        elif self.conn.handshake_exc is not None:
+        if self._is_failed and self._boundary.has_close:
+            self.transport.close()
+        if self.conn.handshake_exc is not None:
             self.transport.write(b"".join(self.conn.data_to_send()))
             self.transport.close()
 
@@ -89,7 +91,7 @@ class StationProtocol(WebSocketsSansIOProtocol, asyncio.BufferedProtocol):  # ty
         self._give_up_in(limits.CLOSE_S)
         self.transport.close()
 
-    def receive(self) -> Any:  # type: ignore[override]
+    def receive(self) -> Any:
         return self.queue.get()
 
     async def send(self, message: Any) -> None:
@@ -128,7 +130,10 @@ class StationProtocol(WebSocketsSansIOProtocol, asyncio.BufferedProtocol):  # ty
             self._give_up_in(limits.CLOSE_S)
 
     def _fail(self) -> None:
-        """Say why, and read on without listening: a close with bytes unread would be a reset."""
+        """Say why, and read on without listening: a close with bytes unread would be a reset.
+
+        The library parses no more; the peer's own close is found by the lengths of its frames.
+        """
         self._is_failed = True
         self.transport.write(b"".join(self.conn.data_to_send()))
         self.close_sent = True
@@ -141,6 +146,8 @@ class StationProtocol(WebSocketsSansIOProtocol, asyncio.BufferedProtocol):  # ty
 
     def look(self) -> None:
         """Ping a silent peer; drop one that has gone. Called every LOOK_EVERY_S."""
+        if self.queue.is_full and self.writable.is_set():  # type: ignore[attr-defined]
+            return  # it is we who do not listen
         before, self._silent_s = self._silent_s, self._silent_s + LOOK_EVERY_S
         if self.conn.state is not OPEN:
             if not self.handshake_complete and before > limits.HANDSHAKE_S:

@@ -2,12 +2,11 @@
 
 `python -m config.tests.bare_server daphne 8000`. A socket is accepted and not read until someone
 has asked for /go; then each text that comes is counted, and "count" is answered by the number and
-the length of all. A socket under /echo answers each text by itself. With "quick" as a third argument
-silence is noticed after QUICK_S.
+the length of all. A socket under /echo answers each text by itself. With "quick" as a third
+argument silence is noticed after QUICK_S.
 """
 
 import asyncio
-import json
 import sys
 from importlib import import_module
 from typing import Any
@@ -24,15 +23,11 @@ async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
         await receive()
         await send({"type": "websocket.accept"})
         await (_echo if scope["path"].startswith("/echo") else _count)(receive, send)
-    elif scope["path"] == "/go":
-        go.set()
-        await _answer(send, b"")
-    elif scope["path"] == "/long":
-        await _answer_at_length(send)
     else:
-        headers = [[name.decode(), value.decode()] for name, value in scope["headers"]]
-        facts = {"headers": headers, "client": scope["client"][0], "scheme": scope["scheme"]}
-        await _answer(send, json.dumps(facts).encode())
+        if scope["path"] == "/go":
+            go.set()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
 
 
 async def _echo(receive: Any, send: Any) -> None:
@@ -47,18 +42,6 @@ async def _count(receive: Any, send: Any) -> None:
         if event["text"] == "count":
             await send({"type": "websocket.send", "text": f"{number} {size}"})
         number, size = number + 1, size + len(event["text"])
-
-
-async def _answer(send: Any, body: bytes) -> None:
-    await send({"type": "http.response.start", "status": 200, "headers": []})
-    await send({"type": "http.response.body", "body": body})
-
-
-async def _answer_at_length(send: Any) -> None:
-    await send({"type": "http.response.start", "status": 200, "headers": []})
-    for _ in range(100):
-        await send({"type": "http.response.body", "body": b"x" * 1_000_000, "more_body": True})
-    await send({"type": "http.response.body"})
 
 
 async def drain() -> None:

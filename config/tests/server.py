@@ -18,7 +18,7 @@ START_TIMEOUT_S = 60
 
 
 class ServerProcess:
-    """A server on 127.0.0.1 and a port of its own; it keeps both over restarts.
+    """A server on loopback and a port of its own; it keeps both over restarts.
 
     `with ServerProcess.on_sqlite(tmp_path) as server: httpx.get(server.base_url)`
     A PostgreSQL database must exist; it is migrated here. More settings come as keywords.
@@ -31,9 +31,10 @@ class ServerProcess:
         directory: Path,
         redis_url: str = "",
         name: str = "serve",
+        host: str = "127.0.0.1",
         **settings: Any,
     ) -> None:
-        self.port = free_port()
+        self.host, self.port = host, free_port()
         self.log_path = directory / f"{name}-{self.port}.log"
         self.environment = {
             **os.environ,
@@ -66,10 +67,10 @@ class ServerProcess:
 
     @property
     def base_url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.host}:{self.port}"
 
     def ws_url(self, station_id: str) -> str:
-        return f"ws://127.0.0.1:{self.port}/ws/{station_id}"
+        return f"ws://{self.host}:{self.port}/ws/{station_id}"
 
     @property
     def log(self) -> str:
@@ -83,7 +84,7 @@ class ServerProcess:
                     sys.executable,
                     "manage.py",
                     "serve",
-                    "--host=127.0.0.1",
+                    f"--host={self.host}",
                     f"--port={self.port}",
                 ],
                 cwd=ROOT,

@@ -266,8 +266,8 @@ def test_a_gateway_at_a_new_address_is_found(house):
 def test_every_part_ends_within_its_grace_and_its_check_says_so(house):
     """From the proxy down to the rows."""
     compose = house.compose
-    compose.processes["proxy"] = house.proxy.process
-    compose.stop("proxy", "proxy")
+    house.proxy.process.terminate()  # SIGQUIT waits for its sockets until the engine kills it
+    house.proxy.process.wait(compose.grace_s("proxy"))
     assert not compose.is_healthy("proxy")
 
     assert compose.is_healthy("worker")

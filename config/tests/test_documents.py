@@ -15,8 +15,15 @@ DOCUMENTS = [*BASE.glob("*.md"), *BASE.glob("docs/**/*.md")]
 ADRS = sorted(BASE.glob("docs/adr/*.md"))
 RUN = runpy.run_path(str(BASE / "run.py"))
 MAX_ADR_LINES = 40
-FOLDERS = tuple(
-    "benchmarks billing config docs locale sessions_app stations templates".split()  # noqa: SIM905
+FOLDERS = (
+    "benchmarks",
+    "billing",
+    "config",
+    "docs",
+    "locale",
+    "sessions_app",
+    "stations",
+    "templates",
 )
 TEXTS = {"", ".py", ".md", ".html", ".toml", ".txt", ".yml", ".po", ".css", ".js", ".svg"}
 

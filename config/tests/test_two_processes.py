@@ -21,7 +21,7 @@ ANSWERS = {"ClearCache": {"status": "Accepted"}}
 
 @contextmanager
 def two_servers(database_url, redis_url, directory):
-    """Two servers, migrated, with olga as superuser."""
+    """Two servers, one of each kind, migrated, with olga as superuser."""
     settings = {"DJANGO_SUPERUSER_PASSWORD": PASSWORD, "CSMS_PROVISION": "false"}
     one, other = (
         ServerProcess(
@@ -29,9 +29,10 @@ def two_servers(database_url, redis_url, directory):
             redis_url=redis_url,
             directory=directory,
             name=name,
+            CSMS_SERVER=kind,
             **settings,
         )
-        for name in ("one", "other")
+        for name, kind in (("one", "daphne"), ("other", "uvicorn"))
     )
     one.manage("migrate", "-v0")
     one.manage("createsuperuser", "--noinput", "--username=olga", "--email=olga@example.org")

@@ -14,7 +14,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from stations import commands
+from stations import commands, rotation
 from stations.commands import error_code
 from stations.models import Command
 
@@ -38,9 +38,13 @@ def claim(*, station_pk: int, fence: int, up_to: Command.Lane = Command.Lane.OWN
     Lanes after `up_to` wait: before Boot is answered Kubat sends nothing of its own. Nor does it
     shortly before a charge must be stopped: an answer that does not come would hold the stop up.
     """
+    command = commands.next_queued(station_pk, fence, up_to=up_to)
+    if command is None:
+        return None  # the usual case costs no lock
     with transaction.atomic():
-        command = commands.next_queued(station_pk, fence, up_to=up_to)
-        if command is None or (command.lane == Command.Lane.OWN and _stops_soon(station_pk)):
+        if not commands.hold_lane(station_pk, fence):
+            return None
+        if command.lane == Command.Lane.OWN and _stops_soon(station_pk):
             return None
         session = _session_of(command)
         if session and not _is_wanted(command, session):
@@ -52,6 +56,7 @@ def claim(*, station_pk: int, fence: int, up_to: Command.Lane = Command.Lane.OWN
             session.due_at = timezone.now() + command.timeout + ANSWER_GRACE
             session.save(update_fields=["due_at"])
             session.move_to(_S.STARTING, actor="kubat")
+        rotation.expect(command)
         return command
 
 
@@ -108,11 +113,10 @@ def _resolve(
     error: dict[str, str] | None = None,
 ) -> None:
     with transaction.atomic():
-        found = Command.objects.get(pk=command_id)
-        outcomes.lock_first(found)
-        session = _session_of(found)
-        command = commands.resolve(command_id, status, response=response, error=error)
-        if command is None:
+        command = Command.objects.get(pk=command_id)
+        outcomes.lock_first(command)
+        session = _session_of(command)
+        if not commands.resolve(command, status, response=response, error=error):
             return
         outcomes.hear(command)
         if session:

@@ -170,11 +170,12 @@ WITH step AS (
     SELECT * FROM unnest({", ".join(f"%s::{kind}[]" for _, kind in _COLUMNS)})
         AS step ({", ".join(name for name, _ in _COLUMNS)})
 ), unmoved AS (
-    SELECT session.id
-    FROM sessions_app_chargingsession session
-    JOIN step ON step.session_id = session.id
-    WHERE session.version = step.version AND session.status = 'charging'
-    FOR NO KEY UPDATE OF session SKIP LOCKED
+    SELECT mine.id
+    FROM step CROSS JOIN LATERAL (
+        SELECT id FROM sessions_app_chargingsession
+        WHERE id = step.session_id AND version = step.version AND status = 'charging'
+        FOR NO KEY UPDATE SKIP LOCKED
+    ) mine
 ), moved AS (
     UPDATE sessions_app_chargingsession session
     SET meter_last_wh = step.register_wh, energy_wh = step.energy_wh,

@@ -28,6 +28,7 @@ from billing.models import (
 )
 from billing.money import Minor
 from billing.payments.returns import request_refund
+from config import tallies
 from config.models import WorkerProcess
 from conftest import PASSWORD
 from sessions_app.models import (
@@ -103,6 +104,7 @@ def world(stage, alice, olga):
     IdempotentRequest.objects.create(user=alice, path="/ocpp/start_charge", key="k")
     LogEntry.objects.log_actions(olga.pk, [station], CHANGE, change_message="named")
     WorkerProcess.objects.create(host="test")
+    tallies.run_due(timezone.now())
     guest.open_charge(
         station_id="K-1", connector_id=2, amount=Minor(20_000), provider="manual", seller=olga
     )
@@ -365,3 +367,17 @@ def test_a_diary_is_never_read_as_a_whole(olgas, world, model):
     assert "COUNT(" not in asked[0]
     assert "DISTINCT" not in asked[0]
     assert "LIMIT" in asked[0]
+
+
+def test_readings_and_frames_are_diaries():
+    assert {Reading, Frame} <= set(DIARIES)
+
+
+def test_no_list_counts_further_than_its_bound(olgas, world):
+    for model in MODELS:
+        with CaptureQueriesContext(connection) as queries:
+            olgas.get(page(model, "changelist"))
+        table = f'FROM "{model._meta.db_table}"'
+        asked = [q["sql"] for q in queries if table in q["sql"]]
+        counts = [sql for sql in asked if sql.startswith("SELECT COUNT(")]
+        assert all("LIMIT 10001" in sql or "GROUP BY" in sql for sql in counts), counts

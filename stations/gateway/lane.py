@@ -10,11 +10,11 @@ import json
 import logging
 from typing import Any, Protocol
 
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import InterfaceError, OperationalError
 
 from sessions_app.services import calls
-from stations import commands, configuration, key_report, rotation
-from stations.frames import mask
+from stations import commands, configuration, key_report
+from stations.masking import mask
 from stations.models import Command, Station
 
 from . import schemas, wire
@@ -45,6 +45,8 @@ class Socket(Protocol):
 
     async def send(self, text: str, *, action: str = "") -> None: ...
 
+    def wake_lane(self) -> None: ...
+
 
 class _Outstanding:
     """The one call that waits for its answer; the answer is None when the socket closes first."""
@@ -63,16 +65,32 @@ class _Outstanding:
 
 
 class Lane:
-    """Sends what is queued for one socket. `run` is its loop, `stop` ends it with the socket."""
+    """Sends what is queued for one socket. `stop` ends it with the socket.
+
+    `run` is its loop; it returns when only a bell can bring more, and the bell has it run again.
+    """
+
+    __slots__ = (
+        "_bell",
+        "_connected_at",
+        "_empty_since",
+        "_is_due",
+        "_is_stopped",
+        "_may_set_up",
+        "_outstanding",
+        "_registration",
+        "_socket",
+        "_was_accepted",
+    )
 
     def __init__(self, socket: Socket, *, was_accepted: bool) -> None:
         self._socket = socket
         self._was_accepted = was_accepted
         self._registration: Station.Registration | None = None
-        self._bell = asyncio.Event()
+        self._bell: asyncio.Event | None = None
         self._is_due = False
         """Whether something may be queued: to look costs a query, and a station more of them."""
-        self._stopped = asyncio.Event()
+        self._is_stopped = False
         self._outstanding: _Outstanding | None = None
         self._connected_at = asyncio.get_running_loop().time()
         self._empty_since = self._connected_at
@@ -80,7 +98,10 @@ class Lane:
 
     def ring(self) -> None:
         self._is_due = True
-        self._bell.set()
+        if self._bell is not None:
+            self._bell.set()
+        elif not self._is_stopped:
+            self._socket.wake_lane()
 
     def open(self, registration: Station.Registration | None, *, has_queued: bool = True) -> None:
         """Take note of how the last Boot over this socket was answered.
@@ -109,15 +130,22 @@ class Lane:
 
     def stop(self) -> None:
         """End the loop, after it has stored an answer that has come."""
-        self._stopped.set()
+        self._is_stopped = True
         self.ring()
         if self._outstanding is not None:
             self._outstanding.end(None)
 
     async def run(self) -> None:
-        """Send what is queued until the socket closes. Raises DatabaseAway."""
-        while not self._stopped.is_set():
-            self._bell.clear()
+        """Send what is queued, until nothing is or the socket closes. Raises DatabaseAway."""
+        self._bell = asyncio.Event()
+        try:
+            await self._run(self._bell)
+        finally:
+            self._bell = None
+
+    async def _run(self, bell: asyncio.Event) -> None:
+        while not self._has_stopped():
+            bell.clear()
             try:
                 command = await self._claim()
             except (OperationalError, InterfaceError) as error:
@@ -125,12 +153,15 @@ class Lane:
                 await asyncio.sleep(RETRY_S)
                 self._is_due = True
                 continue
-            if self._stopped.is_set():
+            if self._has_stopped():
                 return  # what was just claimed is cut off with the socket
             if command is not None:
                 await self._call(command)
-            elif not await self._set_up():
-                await self._rest()
+            elif not await self._set_up() and not await self._rest(bell):
+                return
+
+    def _has_stopped(self) -> bool:
+        return self._is_stopped
 
     def _up_to(self) -> Command.Lane | None:
         """Which lanes may go now: nothing of our own before Boot is answered (see the design)."""
@@ -144,10 +175,15 @@ class Lane:
 
     async def _claim(self) -> Command | None:
         up_to = self._up_to()
-        if up_to is None or not self._is_due or self._stopped.is_set():
+        if up_to is None or not self._is_due or self._has_stopped():
             return None
         self._is_due = False
-        return await in_database(_claim, self._socket.station_pk, self._socket.fence, up_to)
+        return await in_database(
+            calls.claim,
+            station_pk=self._socket.station_pk,
+            fence=self._socket.fence,
+            up_to=up_to,
+        )
 
     async def _call(self, command: Command) -> None:
         """Send one call, wait for its answer, and store how it ended."""
@@ -177,32 +213,25 @@ class Lane:
         await patiently(configuration.go_on, self._socket.station_pk)
         return True
 
-    async def _rest(self) -> None:
-        """Wait for the bell, or for what time alone changes."""
+    async def _rest(self, bell: asyncio.Event) -> bool:
+        """Wait for the bell, or for what time alone changes; False when only the bell is left."""
         moments = []
         if self._registration is None:
             moments.append(self._connected_at + UNASKED_AFTER_S)
         if self._may_set_up:
             moments.append(self._empty_since + SETUP_AFTER_S)
         ahead = [moment for moment in moments if moment > self._now()]
+        if not ahead and not bell.is_set():
+            return False
         try:
             async with asyncio.timeout_at(min(ahead, default=None)):
-                await self._bell.wait()
+                await bell.wait()
         except TimeoutError:  # without a Boot, nothing has told what waited for the station
             self._is_due = self._is_due or self._registration is None
+        return True
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
-
-
-def _claim(station_pk: int, fence: int, up_to: Command.Lane) -> Command | None:
-    if not Command.objects.filter(station_id=station_pk, status=Command.Status.QUEUED).exists():
-        return None  # the usual case costs no lock
-    with transaction.atomic():
-        command = calls.claim(station_pk=station_pk, fence=fence, up_to=up_to)
-        if command is not None:
-            rotation.expect(command)
-    return command
 
 
 def _record(command: Command, subprotocol: str, answer: Answer) -> None:

@@ -65,7 +65,7 @@ class Gateway:
         self._refusals: dict[tuple[int, refusals.Cause], refusals.Refusals] = {}
         self._closing: set[asyncio.Future[None]] = set()
         self._tasks: list[asyncio.Task[None]] = []
-        self._starting = asyncio.Lock()
+        self._starting: asyncio.Task[None] | None = None
         self._is_stopping = False
         self._is_empty = asyncio.Event()
 
@@ -177,25 +177,30 @@ class Gateway:
             logger.warning("ended while the database is away: %s", error)
 
     async def _start(self) -> None:
-        async with self._starting:
-            if self._tasks:
-                return
-            await as_chore(presence.renew, self.id, self.channel)
-            self._answer_at_home()
-            self._tasks = [
-                asyncio.create_task(_every(every_s, name, chore))
-                for every_s, name, chore in (
-                    (LEASE_EVERY_S, "lease", self._renew),
-                    (LEASE_EVERY_S, "presence", self._compare),
-                    (LEASE_EVERY_S, "followed sessions", self._check_followed),
-                    (LOOK_EVERY_S, "commands", self._look),
-                    (WRITE_EVERY_S, "diary", self._write),
-                    (TOUCH_EVERY_S, "last seen", self._touch),
-                    (TELL_EVERY_S, "refusals", self._tell),
-                    (EXPIRE_EVERY_S, "writer", self._expire),
-                    (0, "doorbell", self._listen),
-                )
-            ]
+        """Begin once. It goes on when the handshake that began it has waited too long."""
+        if self._tasks:
+            return
+        if self._starting is None or self._starting.done():
+            self._starting = asyncio.create_task(self._begin())
+        await asyncio.shield(self._starting)
+
+    async def _begin(self) -> None:
+        await as_chore(presence.renew, self.id, self.channel)
+        self._answer_at_home()
+        self._tasks = [
+            asyncio.create_task(_every(every_s, name, chore))
+            for every_s, name, chore in (
+                (LEASE_EVERY_S, "lease", self._renew),
+                (LEASE_EVERY_S, "presence", self._compare),
+                (LEASE_EVERY_S, "followed sessions", self._check_followed),
+                (LOOK_EVERY_S, "commands", self._look),
+                (WRITE_EVERY_S, "diary", self._write),
+                (TOUCH_EVERY_S, "last seen", self._touch),
+                (TELL_EVERY_S, "refusals", self._tell),
+                (EXPIRE_EVERY_S, "writer", self._expire),
+                (0, "doorbell", self._listen),
+            )
+        ]
 
     def _answer_at_home(self) -> None:
         """Take bells that this process rings itself; its other threads ring too."""

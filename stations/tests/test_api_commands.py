@@ -51,7 +51,7 @@ def test_a_command_is_followed_to_its_answer(staff, online, slash):
     command = Command.objects.get()
     commands.mark_sent(command, online.fence)
     assert staff.get(path).json()["status"] == "sent"
-    commands.resolve(command.pk, Command.Status.ANSWERED, response={"status": "Accepted"})
+    commands.resolve(command, Command.Status.ANSWERED, response={"status": "Accepted"})
     body = staff.get(path).json()
     assert (body["status"], body["response"], body["error"]) == (
         "answered",
@@ -63,7 +63,7 @@ def test_a_command_is_followed_to_its_answer(staff, online, slash):
 def test_a_refusal_is_told_with_its_code(staff, online):
     command_id = staff.post(PATH, RESET).json()["id"]
     commands.resolve(
-        uuid.UUID(command_id),
+        Command.objects.get(pk=command_id),
         Command.Status.FAILED,
         error=commands.describe("NotSupported", "No reset here."),
     )

@@ -19,10 +19,8 @@ from ..bridge import patiently
 from ..request import Request
 from . import facts, meter
 from .exchange import Exchange, answers
+from .prompt import MAX_CHARS
 from .values import text
-
-MAX_CHARS = 4096
-"""Of a MeterValues that is read in the event loop."""
 
 
 class Core(Exchange):
