@@ -28,7 +28,7 @@ def tell(finding: Finding, evidence: Evidence) -> Iterator[str]:
         for row in evidence.rows.transfers:
             if row.reference == session.reference:
                 yield f"  transfer {row.kind} {row.code} {row.amount_minor} ({row.key})"
-    lines = list(_around(session, station_id, evidence))
+    lines = list(_around(session, station_id, finding.sought, evidence))
     if len(lines) > MOST_LINES:
         left_out = f"           (… {len(lines) - MOST_LINES} lines …)"
         lines = [*lines[: MOST_LINES - KEPT_END], left_out, *lines[-KEPT_END:]]
@@ -46,25 +46,30 @@ def _session_of(finding: Finding, evidence: Evidence) -> SessionRow | None:
     return None
 
 
-def _around(session: SessionRow | None, station_id: str, evidence: Evidence) -> Iterator[str]:
+def _around(
+    session: SessionRow | None, station_id: str, sought: str, evidence: Evidence
+) -> Iterator[str]:
     lines = [line for line in evidence.seen.lines if line.station_id in ("", station_id)]
     if session:
         own = [row for row in evidence.rows.events if row.session_id == session.id]
         lines += [Line(row.at, station_id, f"EVENT {row.text}") for row in own]
         moments = [session.requested_at, *(row.at for row in own)]
-        numbered = f'"transactionId": {session.transaction_id}'
+    else:
+        moments = [line.at for line in lines if sought and sought in line.text]
+    numbered = f'"transactionId": {session.transaction_id}' if session else sought
+    if moments:
+        first, last = min(moments) - AROUND, max(moments) + AROUND
         lines = [
             line
             for line in lines
-            if min(moments) - AROUND <= line.at <= max(moments) + AROUND
-            or (session.transaction_id is not None and numbered in line.text)
+            if first <= line.at <= last or (numbered and numbered in line.text)
         ]
     telling = [line for line in lines if _is_telling(line, session)]
     return (_written(line) for line in sorted(telling, key=lambda line: line.at))
 
 
 def _is_telling(line: Line, session: SessionRow | None) -> bool:
-    if "MeterValues" in line.text and "→" in line.text:
+    if ("MeterValues" in line.text and "→" in line.text) or " kWh at " in line.text:
         return False
     is_named = any(word in line.text for word in (*TELLING, "EVENT", "says:", '"transactionId"'))
     return is_named or bool(session and session.id_tag in line.text) or "[4," in line.text

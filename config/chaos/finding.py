@@ -5,7 +5,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`promise` is that of the design (P1–P10); `code` is stable."""
+    """`promise` is that of the design (P1–P10); `code` is stable.
+
+    Where no session is known, `sought` is what the frames that it is about contain.
+    """
 
     promise: str
     code: str
@@ -13,6 +16,7 @@ class Finding:
     session_id: str = ""
     station_id: str = ""
     transaction_id: int | None = None
+    sought: str = ""
 
     def __str__(self) -> str:
         places = (("session", self.session_id), ("station", self.station_id))

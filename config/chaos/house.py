@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import subprocess
 from functools import partial
 from pathlib import Path
@@ -28,6 +29,8 @@ SETTINGS = {
     "SECRET_KEY": "a key of a run that nobody keeps",
 }
 """Short deadlines, so that a short run meets each of them."""
+OWN_ERROR = re.compile(r" (ERROR|CRITICAL) (config|stations|sessions_app)\.")
+"""The API's own errors are not among them: it may say that the database is away."""
 
 
 class House:
@@ -121,14 +124,26 @@ class House:
         await program.start()
         self._journal.note(f"{fault.target} is back")
 
-    def dead(self) -> list[str]:
-        """Programs that ended though nobody ended them, or badly, in words."""
+    def faults_of_our_own(self) -> list[str]:
+        """What programs report that no fault from outside explains, in words.
+
+        They ended though nobody ended them, or badly; or their log has an error of our code.
+        """
         ended = [
             f"{program.name} ended by itself:\n{program.last_words()}"
             for program in self.programs.values()
             if program.has_died
         ]
-        return [*ended, *(end for program in self.programs.values() for end in program.bad_ends)]
+        bad_ends = [end for program in self.programs.values() for end in program.bad_ends]
+        return [*ended, *bad_ends, *self._logged()]
+
+    def _logged(self) -> list[str]:
+        return [
+            f"{program.name} logged: {line}"
+            for program in self.programs.values()
+            for line in program.log.read_text(errors="replace").splitlines()
+            if OWN_ERROR.search(line)
+        ]
 
     def end(self) -> None:
         """End everything, and leave nothing behind."""

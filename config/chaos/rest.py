@@ -79,7 +79,7 @@ async def hear(
         presences=presences,
         admitted=dict(journal.admitted),
         dialled=dict(journal.dialled),
-        failures=(*(word for life in lives for word in life.failures), *house.dead()),
+        failures=(*(word for life in lives for word in life.failures), *house.faults_of_our_own()),
         trespasses=tuple(swarm.trespasses),
         reconcile=tuple(reconcile.stdout.splitlines()) if reconcile.returncode else (),
         unrest=tuple(unrest),

@@ -25,7 +25,8 @@ STATION_FAULTS = {
 """Faults of one station and its connection, and how often each comes beside the others."""
 PROGRAM_FAULTS = {"kill": 5, "terminate": 3, "freeze": 4}
 TOWN_FAULTS = {"cut-all": 2, "freeze-all": 2}
-PROGRAM_SHARE = 0.3
+SHARE_OF_A_PROGRAM = 0.06
+"""Of all faults: a program that is down half of the time lets nothing else happen."""
 TOWN_SHARE = 0.04
 FAULTS_PER_STATION_MINUTE = 7.0
 LEAST_GAP_S = 0.5
@@ -177,9 +178,10 @@ def _faults(chance: random.Random, options: Options) -> Iterator[Fault]:
 
 def _fault(chance: random.Random, options: Options, at_s: float) -> Fault:
     share = chance.random()
-    if share < PROGRAM_SHARE:
+    of_programs = SHARE_OF_A_PROGRAM * len(options.programs)
+    if share < of_programs:
         return _program_fault(chance, options, at_s)
-    if share < PROGRAM_SHARE + TOWN_SHARE:
+    if share < of_programs + TOWN_SHARE:
         kind = _pick(chance, TOWN_FAULTS)
         return Fault(at_s, kind, "network", _tenths(chance, 1, 5) if kind == "freeze-all" else 0)
     return _station_fault(chance, options, at_s)

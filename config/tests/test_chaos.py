@@ -16,19 +16,19 @@ NOWHERE = "postgres://nobody@127.0.0.1:1/nothing"
 """What a user's own settings name is never touched."""
 
 
-def start(*arguments, tmp):
+def start(*arguments, **environment):
     return subprocess.Popen(
         [sys.executable, "manage.py", "chaos", *arguments],
         cwd=settings.BASE_DIR,
-        env={**os.environ, "DATABASE_URL": NOWHERE, "SECRET_KEY": "x", "TMPDIR": str(tmp)},
+        env={**os.environ, "DATABASE_URL": NOWHERE, "SECRET_KEY": "x", **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     )
 
 
-def run(*arguments, tmp):
-    process = start(*arguments, tmp=tmp)
+def run(*arguments):
+    process = start(*arguments)
     try:
         told, _ = process.communicate(timeout=TIMEOUT_S)
     finally:
@@ -39,10 +39,10 @@ def run(*arguments, tmp):
 @pytest.mark.e2e
 @pytest.mark.postgres
 @pytest.mark.redis
-def test_a_short_run_keeps_every_promise(tmp_path):
+def test_a_short_run_keeps_every_promise():
     assert postgres_programs(), "PostgreSQL is there without its programs"
     assert redis_program(), "Redis is there without its program"
-    code, told = run("--seed=20", "--minutes=0.4", "--stations=3", tmp=tmp_path)
+    code, told = run("--seed=20", "--minutes=0.4", "--stations=3")
     assert code == 0, told
     assert "serve-1, serve-2, worker, postgres, redis" in told
     assert told.rstrip().endswith("Clean.")
@@ -52,7 +52,7 @@ def test_a_short_run_keeps_every_promise(tmp_path):
 @pytest.mark.e2e
 def test_a_run_that_is_interrupted_leaves_nothing_running(tmp_path):
     options = ("--seed=1", "--minutes=5", "--stations=1", "--no-postgres")
-    with start(*options, tmp=tmp_path) as process:
+    with start(*options, TMPDIR=str(tmp_path)) as process:
         for line in process.stdout:
             if "faults in" in line:
                 children = children_of(process.pid)

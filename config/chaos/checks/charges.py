@@ -122,4 +122,11 @@ def sessions_by_transaction(
 
 def _of(charge: Charge, code: str, text: str) -> Finding:
     where = f"connector {charge.connector_id}, from {charge.meter_start_wh} Wh"
-    return Finding("P4", code, f"{text} ({where})", "", charge.station_id, charge.transaction_id)
+    return Finding(
+        "P4",
+        code,
+        f"{text} ({where})",
+        station_id=charge.station_id,
+        transaction_id=charge.transaction_id,
+        sought=f'"meterStart": {charge.meter_start_wh},',
+    )

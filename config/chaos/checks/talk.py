@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from ..evidence import Evidence
 from ..finding import Finding
-from ..journal import Exchange
+from ..journal import CALL, Exchange
 from .charges import sessions_by_transaction
 
 OF_TRANSACTIONS = ("StartTransaction", "MeterValues", "StopTransaction")
@@ -103,4 +103,5 @@ def _moments(row: Exchange) -> Iterator[dt.datetime]:
 
 def _of(row: Exchange, promise: str, code: str, text: str) -> Finding:
     number = row.payload.get("transactionId")
-    return Finding(promise, code, text, "", row.station_id, number)
+    sought = f'#{row.connection} → [{CALL}, "{row.message_id}"'
+    return Finding(promise, code, text, "", row.station_id, number, sought)
