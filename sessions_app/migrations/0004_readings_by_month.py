@@ -42,6 +42,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='chargingsession',
+            index=models.Index(fields=['started_at'], name='session_started'),
+        ),
+        migrations.AddIndex(
+            model_name='chargingsession',
             index=models.Index(fields=['status'], name='session_status'),
         ),
         migrations.RunPython(READINGS.forward, READINGS.backward),

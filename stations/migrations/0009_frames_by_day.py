@@ -29,5 +29,9 @@ class Migration(migrations.Migration):
             model_name='command',
             index=models.Index(fields=['status'], name='command_status'),
         ),
+        migrations.AddIndex(
+            model_name='station',
+            index=models.Index(fields=['station_id'], name='station_by_id'),
+        ),
         migrations.RunPython(FRAMES.forward, FRAMES.backward),
     ]
