@@ -3,9 +3,10 @@ from django.db import migrations, models
 
 import stations.identifiers
 
-from ._partitioned import Partitioning
+from ._partitioned import Partitioning, Room
 
 FRAMES = Partitioning("stations_frame", "day")
+STATIONS = Room("stations_station")
 
 
 class Migration(migrations.Migration):
@@ -33,5 +34,6 @@ class Migration(migrations.Migration):
             model_name='station',
             index=models.Index(fields=['station_id'], name='station_by_id'),
         ),
+        migrations.RunPython(STATIONS.forward, STATIONS.backward),
         migrations.RunPython(FRAMES.forward, FRAMES.backward),
     ]
