@@ -2,11 +2,14 @@
 
 import contextlib
 import shutil
+import sqlite3
 import urllib.parse
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+import psycopg
 
 from . import servers
 from .figures import Figure, Goal
@@ -28,6 +31,17 @@ class Database:
     @property
     def engine(self) -> str:
         return SQLITE if self.url.startswith("sqlite") else POSTGRESQL
+
+    def count(self, table: str) -> int:
+        """How many rows a table has."""
+        query = f"SELECT count(*) FROM {table}"
+        if self.engine == SQLITE:
+            with contextlib.closing(sqlite3.connect(urllib.parse.urlsplit(self.url).path)) as file:
+                return int(file.execute(query).fetchone()[0])
+        with psycopg.connect(self.url) as connection:
+            row = connection.execute(query.encode()).fetchone()
+        assert row is not None
+        return int(row[0])
 
 
 class Stage:
