@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psycopg
 
-from . import servers
+from . import profiled, servers
 from .figures import Figure, Goal
 from .options import UVICORN, Options
 from .rounds import Say
@@ -121,10 +121,8 @@ class Stage:
         with server:
             yield server
             if profile:
-                from .profiled import tell
-
                 server.end(is_graceful=True)
-                self.say(f"--- {server.name}, {database.engine}\n{tell(profile)}")
+                self.say(f"--- {server.name}, {database.engine}\n{profiled.tell(profile)}")
 
     def without(self, place: str, name: str, unit: str, goal: Goal | None) -> Figure:
         """The row of something that cannot be measured here."""
