@@ -5,7 +5,6 @@ proxy could not deliver. Nothing that was answered may be lost, and nothing may 
 """
 
 import asyncio
-import contextlib
 import logging
 import os
 import uuid
@@ -75,19 +74,19 @@ class App:
         )
         self.statuses = {"GET": Counter(), "POST": Counter()}
         self.paid = 0
+        self._is_over = False
         self._task = asyncio.create_task(self._run())
 
     async def stop(self):
-        self._task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._task
+        self._is_over = True
+        await self._task
         await self.client.aclose()
 
     async def _run(self):
-        while True:
+        while not self._is_over:
             status = (await self.client.get("/ocpp/sessions")).status_code
             self.statuses["GET"][status] += 1
-            await asyncio.shield(self._pay())
+            await self._pay()
             await asyncio.sleep(CALLS_EVERY_S)
 
     async def _pay(self):
