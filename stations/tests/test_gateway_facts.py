@@ -5,7 +5,7 @@ import uuid
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from ocpp.exceptions import PropertyConstraintViolationError
 
@@ -245,3 +245,30 @@ def test_transaction_0_is_passed_on_and_a_broken_connector_does_no_harm():
     assert (fact.connector_id, fact.transaction_id) == (1, 0)
     fact = facts.metered({"connectorId": "x", "transactionId": 4}, NOW, uuid.uuid4())
     assert (fact.connector_id, fact.transaction_id) == (0, 4)
+
+
+ODD = st.sampled_from(["", None, [], {}, 7, "?"])
+SAMPLED = st.fixed_dictionaries(
+    {},
+    optional={
+        "value": st.decimals(0, 10**9, places=3).map(str)
+        | st.sampled_from(["0", "1e3", "-5", "1,5", "1,234", " 7 ", "٣", "9" * 12, "1.1234567"])
+        | ODD,
+        "measurand": st.sampled_from(
+            [meter.ENERGY, meter.POWER, meter.SOC, meter.EXPORT, "Voltage", "Temperature"]
+        )
+        | ODD,
+        "unit": st.sampled_from(["Wh", "kWh", "wh", "W", "kW", "Percent", "V"]) | ODD,
+        "phase": st.sampled_from(["L1", "L2", "L1-N"]) | ODD,
+        "location": st.sampled_from(["Outlet", "Body", "EV", "Grid"]) | ODD,
+        "format": st.sampled_from(["Raw", "SignedData"]) | ODD,
+        "context": st.sampled_from(["Sample.Clock", "Trigger", "Sample.Odd"]) | ODD,
+    },
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(SAMPLED, max_size=4))
+def test_a_plain_meter_is_read_as_any_meter_would_be(sampled):
+    at = dt.datetime(2026, 11, 24, tzinfo=dt.UTC)
+    assert meter._sample(at, sampled) == meter._odd_sample(at, sampled)

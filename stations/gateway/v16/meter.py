@@ -5,10 +5,13 @@ One bad value never loses the others: what cannot be read is flagged.
 """
 
 import datetime as dt
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
+
+from ocpp.v16.enums import Measurand, ReadingContext
 
 from sessions_app.facts import Sample
 from stations.metering import PHASE_COUNT
@@ -34,6 +37,21 @@ PLACES = ("", "Outlet", "Body", "Cable", "Inlet", "EV")
 
 UNREADABLE, SIGNED, EXPORTED = "unreadable", "signed", "export_register"
 SUMMED = "phases_summed"
+RAW, PERIODIC = "Raw", "Sample.Periodic"
+CONTEXTS = frozenset(context.value for context in ReadingContext)
+SKIPPED = frozenset(measurand.value for measurand in Measurand) - FACTORS.keys()
+"""Measurands of OCPP that we do not use."""
+PLAIN_FACTORS: dict[tuple[object, object], Decimal] = {
+    (ENERGY, None): Decimal(1),
+    (ENERGY, "Wh"): Decimal(1),
+    (ENERGY, "kWh"): Decimal(1000),
+    (POWER, None): Decimal(1),
+    (POWER, "W"): Decimal(1),
+    (POWER, "kW"): Decimal(1000),
+    (SOC, None): Decimal(1),
+    (SOC, "Percent"): Decimal(1),
+}
+PLAIN_NUMBER = re.compile(r"\d{1,10}(?:\.\d{1,6})?", re.ASCII)
 MAX_MOMENTS = 2_000
 """Of one message; of more, every n-th moment is read: the frame keeps them all."""
 
@@ -85,6 +103,53 @@ def says_nothing(payload: Payload) -> bool:
 
 def _sample(at: dt.datetime, sampled: list[dict[str, Any]]) -> Sample | None:
     """One moment of the meter; None when it says nothing that we use."""
+    try:
+        plain = _plain_sample(at, sampled)
+    except TypeError:  # what broke the schema is a list or an object
+        plain = None
+    return plain or _odd_sample(at, sampled)
+
+
+def _plain_sample(at: dt.datetime, sampled: list[dict[str, Any]]) -> Sample | None:
+    """One moment of a meter that says each thing once, as a number in a unit of OCPP; else None.
+
+    Nearly all are so, and it takes a fifth of the time.
+    """
+    told: dict[str, Decimal] = {}
+    is_kwh = False
+    for item in sampled:
+        measurand, unit = item.get("measurand", ENERGY), item.get("unit")
+        if measurand in SKIPPED:
+            continue
+        number = _plain_number(item)
+        factor = PLAIN_FACTORS.get((measurand, unit))
+        if number is None or factor is None or measurand in told:
+            return None
+        told[measurand] = number * factor
+        if told[measurand] >= LIMITS[measurand]:
+            return None
+        is_kwh = is_kwh or unit == "kWh"
+    context = sampled[0].get("context", PERIODIC) if told else ""
+    if context not in CONTEXTS:
+        return None
+    return Sample(at, told.get(ENERGY), told.get(POWER), told.get(SOC), context, is_kwh=is_kwh)
+
+
+def _plain_number(item: dict[str, Any]) -> Decimal | None:
+    """The number of a value that stands for itself, not for a phase and not for a signature."""
+    value = item.get("value")
+    is_plain = (
+        isinstance(value, str)
+        and PLAIN_NUMBER.fullmatch(value)
+        and "phase" not in item
+        and item.get("format", RAW) == RAW
+        and item.get("location", "") in PLACES
+    )
+    return Decimal(value).normalize() if is_plain and isinstance(value, str) else None
+
+
+def _odd_sample(at: dt.datetime, sampled: list[dict[str, Any]]) -> Sample | None:
+    """One moment of any meter."""
     flags: set[str] = set()
     values = [value for item in sampled if (value := _value(item, flags)) is not None]
     register, export = _total(values, ENERGY, flags), _total(values, EXPORT, flags)
@@ -101,7 +166,7 @@ def _sample(at: dt.datetime, sampled: list[dict[str, Any]]) -> Sample | None:
         register,
         power,
         soc,
-        context or "Sample.Periodic",
+        context or PERIODIC,
         tuple(sorted(flags)),
         is_kwh=any(value.is_kwh for value in values if value.measurand == told),
         export_wh=export,

@@ -35,7 +35,10 @@ def text(payload: Payload, key: str, *, length: int = 255) -> str:
 
 def integer(payload: Payload, key: str) -> int | None:
     """A whole number that fits int32, also when it came as a string; else None."""
-    value = decimal(payload.get(key))
+    told = payload.get(key)
+    if type(told) is int and abs(told) <= MAX_INT32:
+        return told
+    value = decimal(told)
     if value is None or value != value.to_integral_value() or abs(value) > MAX_INT32:
         return None
     return int(value)
