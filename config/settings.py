@@ -127,8 +127,9 @@ else:
 
 # --- Applications ---------------------------------------------------------------------------
 
+CSMS_SERVER: str = env.str("CSMS_SERVER", default="daphne")
 INSTALLED_APPS = [
-    "daphne",
+    *(["daphne"] if CSMS_SERVER == "daphne" else []),  # it loads Twisted: 20 MB a process
     "config",
     "unfold",
     "unfold.contrib.filters",
@@ -320,7 +321,6 @@ CSMS_STATUS_RETENTION_DAYS: int = env.int("CSMS_STATUS_RETENTION_DAYS", default=
 CSMS_COMMAND_RETENTION_DAYS: int = env.int("CSMS_COMMAND_RETENTION_DAYS", default=180)
 CSMS_OUTBOX_RETENTION_DAYS: int = env.int("CSMS_OUTBOX_RETENTION_DAYS", default=30)
 CSMS_RECONCILE_HOUR: int = env.int("CSMS_RECONCILE_HOUR", default=3)
-CSMS_SERVER: str = env.str("CSMS_SERVER", default="daphne")
 CSMS_GATEWAY_THREADS: int = env.int("CSMS_GATEWAY_THREADS", default=8)
 CSMS_EMBEDDED_WORKER: bool = env.bool("CSMS_EMBEDDED_WORKER", default=IS_SQLITE)
 

@@ -32,7 +32,7 @@ class KubatServer(uvicorn.Server):
     def __init__(self, application: Any, *, drain: Drain) -> None:
         super().__init__(
             uvicorn.Config(
-                application,
+                _ended_quietly(application),
                 http=PagesProtocol,
                 ws=StationProtocol,
                 ws_max_size=limits.MAX_FRAME_BYTES,
@@ -87,6 +87,19 @@ class KubatServer(uvicorn.Server):
             for connection in list(self.server_state.connections):
                 if isinstance(connection, StationProtocol):
                     connection.look()
+
+
+def _ended_quietly(application: Any) -> Any:
+    """An ASGI application whose sockets are no error where the process's end cuts them off."""
+
+    async def serve(scope: Any, receive: Any, send: Any) -> None:
+        try:
+            await application(scope, receive, send)
+        except asyncio.CancelledError:
+            if scope["type"] != "websocket":
+                raise
+
+    return serve
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -32,8 +32,8 @@ pytestmark = pytest.mark.e2e
 
 MB = 1_000_000
 ROOM = 20 * MB
-"""What a server may grow by while 150 MB wait to be taken."""
-FLOOD = 150_000
+"""What a server may grow by while 50 MB wait to be taken."""
+FLOOD = 50_000
 HEARTBEAT = '[2,"1","Heartbeat",{}]'
 PROMPT_S = 5
 
@@ -354,11 +354,11 @@ def until_still(counter):
 
 
 def test_frames_that_nobody_takes_stay_with_their_sender(bare):
-    """Reading on, Daphne held 150,000 frames of 1 kB while a handler was blocked."""
+    """Reading on, Daphne held whatever came while a handler was blocked."""
     frame, sent = masked(b"x" * 1024), [0]
     before = peak(bare.process.pid)
     with open_raw(bare, "/ws/x") as link, ThreadPoolExecutor() as pool:
-        link.settimeout(60)
+        link.settimeout(300)
 
         def send_all():
             for sent[0] in range(FLOOD):
@@ -370,7 +370,7 @@ def test_frames_that_nobody_takes_stay_with_their_sender(bare):
         assert not sending.done()
         assert peak(bare.process.pid) - before < ROOM
         httpx.get(f"http://127.0.0.1:{bare.port}/go")
-        sending.result(60)
+        sending.result(300)
         told = b""
         while b" " not in told:
             told += link.recv(100)  # pings lie between
