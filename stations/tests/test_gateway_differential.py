@@ -7,6 +7,7 @@ import dataclasses
 import json
 import os
 import re
+from decimal import Decimal, InvalidOperation
 
 import ocpp.messages
 import pytest
@@ -207,3 +208,31 @@ def test_what_is_passed_over_has_nothing_that_would_be_stored(data):
 def test_the_first_judge_knows_every_action_that_has_a_handler():
     assert ChargePoint.validators.keys() == ChargePoint.handlers.keys()
     assert "MeterValues" in ChargePoint.handlers
+
+
+def number_read_slowly(value):
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        number = Decimal(str(value).strip())
+    except InvalidOperation:
+        return None
+    if not number.is_finite() or abs(number) >= values.LARGEST:
+        return None
+    return number.quantize(values.FINEST).normalize()
+
+
+NUMBERS = (
+    st.from_regex(r"\A[+-]?\d{0,12}(\.\d{0,8})?\Z")
+    | st.sampled_from(["٣", "1e3", "NaN", "-0", " 7 ", "", True, None, 2**31 - 1, -(2**31), 1.5])
+    | st.integers()
+)
+
+
+@fuzzed
+@given(NUMBERS)
+def test_a_plain_number_is_read_as_any_other(value):
+    slowly = number_read_slowly(value)
+    assert str(values.decimal(value)) == str(slowly)
+    is_id = slowly is not None and slowly == int(slowly) and abs(slowly) <= values.MAX_INT32
+    assert values.integer({"id": value}, "id") == (int(slowly) if is_id else None)

@@ -194,7 +194,7 @@ def _value(item: dict[str, Any], flags: set[str]) -> _Value | None:
 def _total(values: Iterable[_Value], measurand: str, flags: set[str]) -> Decimal | None:
     """The total of a measurand; one that no meter can show is flagged."""
     total = _told_total(values, measurand, flags)
-    if total is not None and abs(total) >= LIMITS[measurand]:
+    if total is not None and not -LIMITS[measurand] < total < LIMITS[measurand]:
         flags.add(UNREADABLE)
         return None
     return total
@@ -203,8 +203,12 @@ def _total(values: Iterable[_Value], measurand: str, flags: set[str]) -> Decimal
 def _told_total(values: Iterable[_Value], measurand: str, flags: set[str]) -> Decimal | None:
     """The total at the best place; the sum of its phases when none is told."""
     mine = [value for value in values if value.measurand == measurand]
+    if not mine:
+        return None
     for place in PLACES:
         here = [value for value in mine if value.place == place]
+        if not here:
+            continue
         total = next((value.amount for value in here if not value.phase), None)
         if total is not None:
             return total

@@ -19,6 +19,9 @@ LARGEST = Decimal(10) ** 11
 FINEST = Decimal("0.000001")
 MAX_INT32 = 2**31 - 1
 
+_PLAIN_NUMBER = re.compile(r"\d{1,10}(?:\.\d{1,6})?", re.ASCII)
+"""As nearly all stations write a value: finite, small and no finer than we keep."""
+
 _TIME = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:[Zz]|([+-])(\d\d):?(\d\d)?)?",
     re.ASCII,
@@ -30,13 +33,15 @@ def text(payload: Payload, key: str, *, length: int = 255) -> str:
     value = payload.get(key)
     if not isinstance(value, str):
         return ""
+    if len(value) <= length and "\0" not in value:
+        return value
     return value.replace("\0", "\N{REPLACEMENT CHARACTER}")[:length]
 
 
 def integer(payload: Payload, key: str) -> int | None:
     """A whole number that fits int32, also when it came as a string; else None."""
     told = payload.get(key)
-    if type(told) is int and abs(told) <= MAX_INT32:
+    if told is None or (type(told) is int and abs(told) <= MAX_INT32):
         return told
     value = decimal(told)
     if value is None or value != value.to_integral_value() or abs(value) > MAX_INT32:
@@ -46,6 +51,8 @@ def integer(payload: Payload, key: str) -> int | None:
 
 def decimal(value: Any) -> Decimal | None:
     """A finite number of a size that a meter can show, to six decimals at most; else None."""
+    if isinstance(value, str) and _PLAIN_NUMBER.fullmatch(value):
+        return Decimal(value).normalize()
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
@@ -63,7 +70,12 @@ _THOUSANDS = re.compile(r"\s*[+-]?\d{1,3},\d{3}\s*", re.ASCII)
 
 def amount(value: Any) -> Decimal | None:
     """A number as a meter writes it, also with a decimal comma; "1,234" could be either."""
-    if isinstance(value, str) and _COMMA.fullmatch(value) and not _THOUSANDS.fullmatch(value):
+    if (
+        isinstance(value, str)
+        and "," in value
+        and _COMMA.fullmatch(value)
+        and not _THOUSANDS.fullmatch(value)
+    ):
         return decimal(value.replace(",", "."))
     return decimal(value)
 
