@@ -39,6 +39,9 @@ ADMIT_S = 15.0
 which costs as much as the first (docs/adr/0050). Less than what the server gives a handshake."""
 ALONE_AT_ONCE = 4
 """Handshakes that are admitted one by one share the threads with the calls of stations."""
+LANES_AT_ONCE = 4
+"""Lanes that look for calls, or store what a set-up was answered: when thousands of new stations
+are set up at once, threads are left for what stations send."""
 DRAIN_S = 3.0
 LEAVE_S = 5.0
 PART_S = 3.0
@@ -58,6 +61,7 @@ class Gateway:
         self.frames = FrameLog()
         self.writer = Writer("station-writer")
         self.arrivals = Writer("arrivals-writer")
+        self.turns = asyncio.Semaphore(LANES_AT_ONCE)
         self._alone = asyncio.Semaphore(ALONE_AT_ONCE)
         self._live: dict[int, Connection] = {}
         self._all: set[Connection] = set()
