@@ -246,7 +246,7 @@ class Gateway:
     async def _touch(self) -> None:
         heard, self._heard = self._heard, set()
         if heard:
-            await as_chore(presence.touch, heard)
+            await self.arrivals.put(_touch_all, heard)
 
     async def _tell(self) -> None:
         """Tell of refused handshakes, many together."""
@@ -288,12 +288,18 @@ def _leave(station_pk: int, fence: int) -> None:
     calls.cut_off(station_pk=station_pk, fence=fence + 1)
 
 
+def _touch_all(heard: Sequence[set[int]]) -> list[None]:
+    """By the writer of arrivals: from another thread it would lock rows that a Boot needs."""
+    presence.touch(set[int]().union(*heard))
+    return [None for _ in heard]
+
+
 async def _every(every_s: float, name: str, chore: Chore) -> None:
     """Do a chore for ever; a failure is logged and the next turn comes."""
     while True:
         try:
             await chore()
-        except (OperationalError, InterfaceError, RedisError, OSError) as error:
+        except (OperationalError, InterfaceError, DatabaseAway, RedisError, OSError) as error:
             logger.warning("%s: %s", name, error)
             await asyncio.sleep(1)
         except Exception:
