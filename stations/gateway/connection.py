@@ -71,6 +71,7 @@ class Connection:
         "station_id",
         "station_pk",
         "subprotocol",
+        "turns",
         "writer",
     )
 
@@ -81,6 +82,7 @@ class Connection:
         frames: FrameLog,
         writer: Writer,
         arrivals: Writer,
+        turns: asyncio.Semaphore,
         on_heard: Callable[[int], None],
         send: Send,
     ) -> None:
@@ -89,7 +91,7 @@ class Connection:
         self.subprotocol = admission.subprotocol
         self.fence = admission.fence
         self.is_lenient = admission.is_lenient
-        self.writer, self.arrivals = writer, arrivals
+        self.writer, self.arrivals, self.turns = writer, arrivals, turns
         self._may_resume = admission.may_resume
         self._is_deaf = False
         self._is_closing = False

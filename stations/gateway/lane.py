@@ -6,6 +6,7 @@ calls of its own before it answers (they cross).
 """
 
 import asyncio
+import contextlib
 import json
 import logging
 from typing import Any, Protocol
@@ -40,6 +41,7 @@ class Socket(Protocol):
     station_id: str
     fence: int
     subprotocol: str
+    turns: asyncio.Semaphore
 
     @property
     def followed(self) -> Followed: ...
@@ -179,12 +181,13 @@ class Lane:
         if up_to is None or not self._is_due or self._has_stopped():
             return None
         self._is_due = False
-        return await in_database(
-            calls.claim,
-            station_pk=self._socket.station_pk,
-            fence=self._socket.fence,
-            up_to=up_to,
-        )
+        async with self._socket.turns:
+            return await in_database(
+                calls.claim,
+                station_pk=self._socket.station_pk,
+                fence=self._socket.fence,
+                up_to=up_to,
+            )
 
     async def _call(self, command: Command) -> None:
         """Send one call, wait for its answer, and store how it ended."""
@@ -198,12 +201,18 @@ class Lane:
             await patiently(calls.record_silence, command.pk)
         else:
             if answer is not None:
-                await patiently(_record, command, self._socket.subprotocol, answer)
+                await self._store(command, answer)
                 self._socket.followed.forget()  # the interval of samples may be another one
         finally:
             self._outstanding = None
             self._is_due = True
             self._empty_since = self._now()
+
+    async def _store(self, command: Command, answer: Answer) -> None:
+        """Store an answer; that to a call of our own waits for its turn."""
+        is_own = command.lane == Command.Lane.OWN
+        async with self._socket.turns if is_own else contextlib.nullcontext():
+            await patiently(_record, command, self._socket.subprotocol, answer)
 
     async def _set_up(self) -> bool:
         """Let a set-up go on that was cut off; True when it was asked, once a socket."""

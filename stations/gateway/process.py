@@ -39,6 +39,9 @@ ADMIT_S = 15.0
 which costs as much as the first (docs/adr/0050). Less than what the server gives a handshake."""
 ALONE_AT_ONCE = 4
 """Handshakes that are admitted one by one share the threads with the calls of stations."""
+LANES_AT_ONCE = 4
+"""Lanes that look for calls, or store what a set-up was answered: when thousands of new stations
+are set up at once, threads are left for what stations send."""
 DRAIN_S = 3.0
 LEAVE_S = 5.0
 PART_S = 3.0
@@ -58,6 +61,7 @@ class Gateway:
         self.frames = FrameLog()
         self.writer = Writer("station-writer")
         self.arrivals = Writer("arrivals-writer")
+        self.turns = asyncio.Semaphore(LANES_AT_ONCE)
         self._alone = asyncio.Semaphore(ALONE_AT_ONCE)
         self._live: dict[int, Connection] = {}
         self._all: set[Connection] = set()
@@ -242,7 +246,7 @@ class Gateway:
     async def _touch(self) -> None:
         heard, self._heard = self._heard, set()
         if heard:
-            await as_chore(presence.touch, heard)
+            await self.arrivals.put(_touch_all, heard)
 
     async def _tell(self) -> None:
         """Tell of refused handshakes, many together."""
@@ -284,12 +288,18 @@ def _leave(station_pk: int, fence: int) -> None:
     calls.cut_off(station_pk=station_pk, fence=fence + 1)
 
 
+def _touch_all(heard: Sequence[set[int]]) -> list[None]:
+    """By the writer of arrivals: from another thread it would lock rows that a Boot needs."""
+    presence.touch(set[int]().union(*heard))
+    return [None for _ in heard]
+
+
 async def _every(every_s: float, name: str, chore: Chore) -> None:
     """Do a chore for ever; a failure is logged and the next turn comes."""
     while True:
         try:
             await chore()
-        except (OperationalError, InterfaceError, RedisError, OSError) as error:
+        except (OperationalError, InterfaceError, DatabaseAway, RedisError, OSError) as error:
             logger.warning("%s: %s", name, error)
             await asyncio.sleep(1)
         except Exception:
