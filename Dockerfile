@@ -9,7 +9,7 @@ RUN pip install --no-cache-dir --requirement requirements.txt
 COPY . .
 RUN useradd --system --no-create-home kubat \
     && install --directory --owner=kubat /media/kubat \
-    && install --directory --owner=kubat --mode=700 /var/lib/kubat/ca
+    && install --directory --owner=kubat --mode=700 /var/lib/kubat/ca /var/lib/kubat/tls
 USER kubat
 
 EXPOSE 8180

@@ -1,11 +1,11 @@
-"""The worker's processes in the back office: read-only."""
+"""The worker's processes and what they counted, in the back office: read-only."""
 
 from django.contrib import admin
 
 from billing.admin.base import ReadOnlyAdmin
 from billing.admin.filters import MomentFilter
 
-from .models import WorkerProcess
+from .models import Tally, WorkerProcess
 
 
 @admin.register(WorkerProcess)
@@ -15,3 +15,12 @@ class WorkerProcessAdmin(ReadOnlyAdmin):
     search_fields = ("host",)
     ordering = ("-lease_at",)
     fields = readonly_fields = ("id", "host", "started_at", "lease_at")
+
+
+@admin.register(Tally)
+class TallyAdmin(ReadOnlyAdmin):
+    list_display = ("name", "until", "due_at")
+    list_filter = (("until", MomentFilter),)
+    search_fields = ("name",)
+    ordering = ("name",)
+    fields = readonly_fields = ("name", "numbers", "until", "due_at")

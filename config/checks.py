@@ -15,6 +15,8 @@ from django.utils.module_loading import import_string
 
 from billing.money import to_minor
 
+from .servers import KINDS as SERVERS
+
 POSITIVE = (
     "CSMS_ASSUMED_POWER_KW",
     "CSMS_CALL_TIMEOUT_S",
@@ -123,6 +125,8 @@ def _check_place() -> Iterator[CheckMessage]:
 def _check_network() -> Iterator[CheckMessage]:
     if settings.CSMS_UNKNOWN_STATIONS not in {"refuse", "pending"}:
         yield Error("CSMS_UNKNOWN_STATIONS is refuse or pending.", id="kubat.E002")
+    if settings.CSMS_SERVER not in SERVERS:
+        yield Error("CSMS_SERVER is daphne or uvicorn.", id="kubat.E024")
     if settings.CSMS_CLIENT_CERTIFICATES not in {"verified", "issued"}:
         yield Error("CSMS_CLIENT_CERTIFICATES is verified or issued.", id="kubat.E022")
     if settings.CSMS_CERTIFICATE_RENEW_DAYS >= settings.CSMS_CERTIFICATE_DAYS:

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.sessions.models import Session
+from django.db import connection
 from django.db.models import Exists, OuterRef, QuerySet
 from knox.models import AuthToken
 
@@ -23,7 +24,9 @@ from stations.models import (
     SecurityEvent,
 )
 
+from . import partitions
 from .models import WorkerProcess
+from .partitions import Partitioned
 
 PORTION = 1000
 """Rows that go at once: SQLite's other writers wait for it, and nothing fair lets them in between
@@ -36,7 +39,8 @@ class Purge:
     """One kind of row that does not stay: it goes when `by` is older than its time.
 
     That time is `setting` (a number of days) or else `keep`. The worker calls it every `every_s`.
-    `file` is the column that names a file on disk, which goes after its row.
+    `file` is the column that names a file on disk, which goes after its row. Of a `table` that
+    PostgreSQL drops by the partition, only rows outside the partitions go one by one.
     """
 
     name: str
@@ -46,6 +50,7 @@ class Purge:
     setting: str = ""
     keep: dt.timedelta = dt.timedelta(0)
     file: str = ""
+    table: Partitioned | None = None
 
     @property
     def kept_for(self) -> dt.timedelta:
@@ -53,6 +58,8 @@ class Purge:
 
     def run(self, now: dt.datetime) -> int:
         """Delete the oldest portion of what is past its time; return how many rows went."""
+        if self.table and connection.vendor == "postgresql":
+            return partitions.delete_past(self.table, now - self.kept_for, PORTION)
         past = self.rows.filter(**{f"{self.by}__lt": now - self.kept_for}).order_by(self.by)
         portion = list(past.values_list("pk", self.file or "pk")[:PORTION])
         if not portion:
@@ -66,7 +73,14 @@ class Purge:
 
 # Never in this list: money, sessions, readings, and who did what (P8, P10).
 PURGES = (
-    Purge("old frames", Frame.objects.all(), "at", 1, setting="CSMS_FRAME_RETENTION_DAYS"),
+    Purge(
+        "old frames",
+        Frame.objects.all(),
+        "at",
+        1,
+        setting="CSMS_FRAME_RETENTION_DAYS",
+        table=partitions.FRAMES,
+    ),
     Purge(
         "old statuses",
         ConnectorStatus.objects.all(),

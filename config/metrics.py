@@ -1,13 +1,15 @@
-"""Metrics for Prometheus, counted from the rows: right whichever process is asked.
+"""Metrics for Prometheus, from the rows: right whichever process is asked.
+
+Nothing here reads a table that grows with time: `tallies` says how its numbers come about.
 
 Money is in major units, as Prometheus wants base units; the books stay integers.
 """
 
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 
 from django.conf import settings
-from django.db.models import Count, QuerySet, Sum, TextChoices
+from django.db.models import Count, TextChoices
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
@@ -16,15 +18,19 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from billing.day_totals import MOVING
 from billing.models import Account, OutboxMessage, Transfer
 from billing.money import to_major
-from sessions_app.models import ChargingSession, Orphan, SessionStatus
+from sessions_app.models import Orphan, SessionStatus
 from stations.models import Alert, Command, GatewayProcess, Station
 from stations.models.station import LEASE
 
+from . import tallies
 from .models import WorkerProcess
+from .tallies import Moved, States
 
 Samples = Iterable[tuple[list[str], float]]
+LATER = "what is {}, once it is much, as the worker counted it last"
 
 
 @require_safe
@@ -42,8 +48,8 @@ class Rows(Collector):
         yield from _stations()
         yield from _sessions()
         yield from _money()
-        outbox = OutboxMessage.objects.all()
-        yield _by_choice("outbox", "Messages to the outside.", outbox, OutboxMessage.Status)
+        text = f"Messages to the outside; {LATER.format('delivered')}."
+        yield _by_state("outbox", text, tallies.OUTBOX, OutboxMessage.Status)
 
 
 REGISTRY = CollectorRegistry(auto_describe=False)
@@ -61,45 +67,70 @@ def _stations() -> Iterator[Metric]:
     yield _gauge("stations", "Stations that are known.", Station.objects.count())
     online = Station.objects.online()
     yield _gauge("stations_online", "Stations that are connected.", online.count())
-    yield _by_choice("commands", "Calls to stations.", Command.objects.all(), Command.Status)
+    text = f"Calls to stations; {LATER.format('neither queued nor sent')}."
+    yield _by_state("commands", text, tallies.COMMANDS, Command.Status)
     alerts = Alert.objects.filter(resolved_at__isnull=True)
-    yield _by_choice("alerts_open", "Open alerts.", alerts, Alert.Severity, field="severity")
+    counted = dict(alerts.order_by().values_list("severity").annotate(Count("pk")))
+    yield _by_choice("alerts_open", "Open alerts.", counted, Alert.Severity, field="severity")
 
 
 def _sessions() -> Iterator[Metric]:
-    sessions = ChargingSession.objects.all()
-    yield _by_choice("sessions", "Charging sessions.", sessions, SessionStatus)
+    text = f"Charging sessions; {LATER.format('completed or error')}."
+    yield _by_state("sessions", text, tallies.SESSIONS, SessionStatus)
     orphans = Orphan.objects.filter(resolved_at__isnull=True)
     yield _gauge("orphans_open", "Messages that belong to no session.", orphans.count())
 
 
 def _money() -> Iterator[Metric]:
-    """What is held, what each kind of account has, and what has moved by which transfers."""
-    pending = Transfer.objects.pending().aggregate(count=Count("pk"), sum=Sum("amount_minor"))
-    yield _gauge("holds", "Unresolved holds.", pending["count"])
-    held = [([settings.CSMS_CURRENCY], _major(pending["sum"] or 0))]
-    text = "Money that holds set aside."
-    yield _fill(GaugeMetricFamily("kubat_held", text, labels=["currency"]), held)
+    """What is held, what each kind of account has, and what has moved by which transfers.
 
+    All of it follows from the sums of the transfers (P2).
+    """
+    transfers = tallies.transfers()
+    yield _gauge("holds", "Unresolved holds.", sum(map(_holds, transfers)))
+    held = sum(map(_held, transfers))
+    text = "Money that holds set aside."
+    family = GaugeMetricFamily("kubat_held", text, labels=["currency"])
+    yield _fill(family, [([settings.CSMS_CURRENCY], _major(held))])
     text = "Balances by kind of account; a customer's is what we owe."
     balances = GaugeMetricFamily("kubat_balance", text, labels=["kind", "currency"])
-    accounts = Account.objects.values_list("kind", "currency").annotate(Sum("balance_minor"))
-    yield _fill(balances, (([kind, unit], _major(sum_)) for kind, unit, sum_ in accounts))
+    unit = settings.CSMS_CURRENCY
+    yield _fill(balances, (([kind, unit], sum_) for kind, sum_ in _balances(transfers).items()))
 
     kinds = ["kind", "code"]
     count = CounterMetricFamily("kubat_transfers", "Transfers in the ledger.", labels=kinds)
     text = "Money in these transfers."
     moved = CounterMetricFamily("kubat_transferred", text, labels=kinds)
-    for kind, code, number, sum_ in _transfers():
-        count.add_metric([kind, code], number)
-        moved.add_metric([kind, code], _major(sum_))
+    numbers, amounts = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
+    for row in transfers:
+        numbers[row.kind, row.code] += row.number
+        amounts[row.kind, row.code] += row.amount_minor
+    for labels, number in numbers.items():
+        count.add_metric(labels, number)
+        moved.add_metric(labels, _major(amounts[labels]))
     yield count
     yield moved
 
 
-def _transfers() -> Iterable[tuple[str, str, int, int]]:
-    rows = Transfer.objects.order_by().values_list("kind", "code")
-    return rows.annotate(Count("pk"), Sum("amount_minor"))
+def _holds(moved: Moved) -> int:
+    """How many holds these transfers opened, less those that they resolved."""
+    if moved.kind == Transfer.Kind.PENDING:
+        return moved.number
+    return -moved.number if moved.kind != Transfer.Kind.POSTED else 0
+
+
+def _held(moved: Moved) -> int:
+    return (moved.amount_minor if moved.kind == Transfer.Kind.PENDING else 0) - moved.freed_minor
+
+
+def _balances(transfers: list[Moved]) -> dict[str, float]:
+    """The balance of each kind of account in major units."""
+    balances = dict.fromkeys(Account.Kind.values, 0)
+    for moved in transfers:
+        if moved.kind in MOVING:
+            balances[moved.credit] += moved.amount_minor
+            balances[moved.debit] -= moved.amount_minor
+    return {kind: _major(minor) for kind, minor in balances.items()}
 
 
 def _major(minor: int) -> float:
@@ -110,16 +141,19 @@ def _gauge(name: str, text: str, value: int) -> Metric:
     return GaugeMetricFamily(f"kubat_{name}", text, value=value)
 
 
+def _by_state(name: str, text: str, states: States, choices: type[TextChoices]) -> Metric:
+    return _by_choice(name, text, states.counts(), choices)
+
+
 def _by_choice(
     name: str,
     text: str,
-    rows: QuerySet[Any],
+    counted: Mapping[str, int],
     choices: type[TextChoices],
     *,
     field: str = "status",
 ) -> Metric:
-    """Count rows by one field, with a zero for each value that no row has."""
-    counted = dict(rows.order_by().values_list(field).annotate(Count("pk")))
+    """What was counted by one field, with a zero for each value that no row has."""
     family = GaugeMetricFamily(f"kubat_{name}", text, labels=[field])
     return _fill(family, (([value], counted.get(value, 0)) for value in choices.values))
 

@@ -35,3 +35,23 @@ class WorkerProcess(models.Model):
 
     def __str__(self) -> str:
         return f"{self.host} {self.id}"
+
+
+class Tally(models.Model):
+    """Numbers of a whole table as the worker last counted them (`config.tallies`).
+
+    `numbers` is a list of rows, labels first; `until` is the moment that they hold for, `due_at`
+    when they are counted again.
+    """
+
+    name = models.CharField(max_length=20, primary_key=True)
+    numbers = models.JSONField(default=list)
+    until = models.DateTimeField()
+    due_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = _("tally")
+        verbose_name_plural = _("tallies")
+
+    def __str__(self) -> str:
+        return self.name

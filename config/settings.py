@@ -320,6 +320,7 @@ CSMS_STATUS_RETENTION_DAYS: int = env.int("CSMS_STATUS_RETENTION_DAYS", default=
 CSMS_COMMAND_RETENTION_DAYS: int = env.int("CSMS_COMMAND_RETENTION_DAYS", default=180)
 CSMS_OUTBOX_RETENTION_DAYS: int = env.int("CSMS_OUTBOX_RETENTION_DAYS", default=30)
 CSMS_RECONCILE_HOUR: int = env.int("CSMS_RECONCILE_HOUR", default=3)
+CSMS_SERVER: str = env.str("CSMS_SERVER", default="daphne")
 CSMS_GATEWAY_THREADS: int = env.int("CSMS_GATEWAY_THREADS", default=8)
 CSMS_EMBEDDED_WORKER: bool = env.bool("CSMS_EMBEDDED_WORKER", default=IS_SQLITE)
 
@@ -351,6 +352,7 @@ LOGGING = {
         # Every malformed frame would be a traceback there; the gateway counts and logs its own.
         "ocpp": {"level": "CRITICAL"},
         "daphne": {"level": "WARNING"},
+        "uvicorn": {"level": "WARNING"},
         # It tells of every table of every font that a PDF embeds.
         "fontTools": {"level": "WARNING"},
     },

@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from django.db import InterfaceError, OperationalError, close_old_connections
 from django.utils import timezone
@@ -24,7 +25,7 @@ from sessions_app.services import clocks, expire, firmware, guest, local_list, r
 from stations import uploads
 from stations.certificates import issue
 
-from . import housekeeping, notices
+from . import housekeeping, notices, partitions, tallies
 from .models import WorkerProcess
 
 logger = logging.getLogger(__name__)
@@ -59,6 +60,8 @@ JOBS = (
     Job("certificates", issue.renew_due, every_s=600, is_long=True),
     Job("payments", poll_due, is_long=True),
     *(Job(purge.name, purge.run, every_s=purge.every_s) for purge in housekeeping.PURGES),
+    Job("partitions", partitions.run_due, every_s=60, is_long=True),
+    Job("tallies", tallies.run_due, every_s=15, is_long=True),
     Job("local lists", local_list.run_due, every_s=5, is_long=True),
     Job("clocks", clocks.run_due, every_s=60, is_long=True),
     Job("nightly reconcile", run_nightly, every_s=60, is_long=True),
@@ -66,10 +69,11 @@ JOBS = (
 
 
 @contextmanager
-def in_thread() -> Iterator[threading.Thread]:
+def in_thread(alive_file: Path | None = None) -> Iterator[threading.Thread]:
     """Run the loop in a thread while the block runs."""
     stop = threading.Event()
-    thread = threading.Thread(target=run, args=(stop,), name="worker", daemon=True)
+    options = {"alive_file": alive_file}
+    thread = threading.Thread(target=run, args=(stop,), kwargs=options, name="worker", daemon=True)
     thread.start()
     try:
         yield thread
@@ -78,9 +82,11 @@ def in_thread() -> Iterator[threading.Thread]:
         thread.join(GRACE_S)
 
 
-def run(stop: threading.Event, jobs: Sequence[Job] = JOBS) -> None:
+def run(
+    stop: threading.Event, jobs: Sequence[Job] = JOBS, *, alive_file: Path | None = None
+) -> None:
     """Work until `stop` is set; it ends after the job that it is at."""
-    worker = _Worker(jobs)
+    worker = _Worker(jobs, alive_file)
     while not stop.is_set():
         worker.do_due(stop)
         stop.wait(BEAT_S)
@@ -91,8 +97,9 @@ def run(stop: threading.Event, jobs: Sequence[Job] = JOBS) -> None:
 class _Worker:
     """One run of the loop: its row, and when each of its jobs comes next."""
 
-    def __init__(self, jobs: Sequence[Job]) -> None:
+    def __init__(self, jobs: Sequence[Job], alive_file: Path | None) -> None:
         self.id = uuid.uuid4()
+        self.alive_file = alive_file
         self.jobs = (Job("lease", self._renew_lease, every_s=LEASE_EVERY_S), *jobs)
         self.next_at: dict[str, float] = {}
         self.long: dict[str, threading.Thread] = {}
@@ -125,12 +132,16 @@ class _Worker:
 
     def sign_off(self) -> None:
         """Say at once that this worker is gone; without a database its lease says so later."""
+        if self.alive_file is not None:
+            self.alive_file.unlink(missing_ok=True)
         _do(Job("signing off", lambda now: WorkerProcess.objects.filter(pk=self.id).delete()))
 
     def _renew_lease(self, now: dt.datetime) -> None:
         WorkerProcess.objects.update_or_create(
             pk=self.id, defaults={"host": socket.gethostname()[:120], "lease_at": now}
         )
+        if self.alive_file is not None:
+            self.alive_file.touch()
 
 
 def _do(job: Job) -> bool:

@@ -44,16 +44,25 @@ def risen(known_s: float, heard: Sequence[tuple[dt.datetime, float]]) -> float |
     return min(seconds for _, seconds in steady)
 
 
-def observe(station: Station, at: dt.datetime, received_at: dt.datetime) -> None:
-    """Learn from one message that said `at` and came at `received_at`."""
+def learn(station: Station, at: dt.datetime, received_at: dt.datetime) -> bool:
+    """Learn from one message that said `at` and came at `received_at`; the caller stores it.
+
+    False where that tells nothing new.
+    """
     offset_s = (received_at - at).total_seconds()
     known = station.clock_offset_s
     if known is not None and offset_s > known - STEP_S:
-        return
+        return False
     station.clock_offset_s = offset_s
-    Station.objects.filter(pk=station.pk).filter(
-        Q(clock_offset_s__isnull=True) | Q(clock_offset_s__gt=offset_s)
-    ).update(clock_offset_s=offset_s)
+    return True
+
+
+def observe(station: Station, at: dt.datetime, received_at: dt.datetime) -> None:
+    """Do as `learn`, and store it where nothing better is known meanwhile."""
+    if learn(station, at, received_at):
+        Station.objects.filter(pk=station.pk).filter(
+            Q(clock_offset_s__isnull=True) | Q(clock_offset_s__gt=station.clock_offset_s)
+        ).update(clock_offset_s=station.clock_offset_s)
 
 
 def to_ours(station: Station, at: dt.datetime, received_at: dt.datetime) -> dt.datetime:

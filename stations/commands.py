@@ -6,10 +6,12 @@ knows what a command is for: `reference` is opaque, and who resolves a command a
 
 import datetime as dt
 import uuid
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, Required, TypedDict, Unpack
 
 from django.conf import settings
-from django.db.models import Exists, Q
+from django.db import transaction
+from django.db.models import Exists, F, Q
 from django.utils import timezone
 
 from billing.models import User
@@ -22,40 +24,59 @@ INVALID_RESPONSE = "invalid_response"
 """The error of a command whose answer breaks its schema."""
 
 
-def send(
-    *,
-    station: Station,
-    action: str,
-    payload: dict[str, Any],
-    lane: Command.Lane,
-    reference: str = "",
-    timeout_s: int | None = None,
-    expires_in_s: int | None = None,
-    is_bound: bool = False,
-    requested_by: User | None = None,
-    reason: str = "",
-) -> Command:
-    """Queue one call with its wire payload, and ring the owner of the socket after the commit.
+class Call(TypedDict, total=False):
+    """What is known of a call to a station when it is queued.
 
-    `expires_in_s` is how long it may wait to be sent (None: for ever, as RemoteStop does).
-    `is_bound` ties it to the present socket: when that closes, the command fails.
+    `payload` is as on the wire. `expires_in_s` is how long it may wait to be sent (None: for
+    ever, as RemoteStop does). `is_bound` ties it to the present socket: when that closes, the
+    command fails.
     """
+
+    station: Required[Station]
+    action: Required[str]
+    payload: Required[dict[str, Any]]
+    lane: Required[Command.Lane]
+    reference: str
+    timeout_s: int | None
+    expires_in_s: int | None
+    is_bound: bool
+    requested_by: User | None
+    reason: str
+
+
+def send(**call: Unpack[Call]) -> Command:
+    """Queue one call, and ring the owner of the socket after the commit."""
+    command = prepare(**call)
+    command.save(force_insert=True)
+    doorbell.ring_on_commit(command.station)
+    return command
+
+
+def send_all(prepared: Iterable[Command]) -> None:
+    """Queue what was prepared, and ring for all of it after the commit."""
+    queued = Command.objects.bulk_create(prepared)
+    if queued:
+        pks = [command.station_id for command in queued]
+        transaction.on_commit(lambda: doorbell.ring_all(pks))
+
+
+def prepare(**call: Unpack[Call]) -> Command:
+    """Make the row of one call, unsaved."""
     now = timezone.now()
-    command = Command.objects.create(
-        station=station,
-        action=action,
-        payload=payload,
-        lane=lane,
-        reference=reference,
-        timeout_s=timeout_s or settings.CSMS_CALL_TIMEOUT_S,
-        fence=station.fence if is_bound else None,
-        requested_by=requested_by,
-        reason=reason,
+    expires_in_s = call.get("expires_in_s")
+    return Command(
+        station=call["station"],
+        action=call["action"],
+        payload=call["payload"],
+        lane=call["lane"],
+        reference=call.get("reference", ""),
+        timeout_s=call.get("timeout_s") or settings.CSMS_CALL_TIMEOUT_S,
+        fence=call["station"].fence if call.get("is_bound") else None,
+        requested_by=call.get("requested_by"),
+        reason=call.get("reason", ""),
         created_at=now,
         deadline_at=now + dt.timedelta(seconds=expires_in_s) if expires_in_s else None,
     )
-    doorbell.ring_on_commit(station)
-    return command
 
 
 def next_queued(
@@ -131,6 +152,24 @@ def cut_off(station_pk: int, fence: int) -> list[uuid.UUID]:
     return list(
         Command.objects.filter(
             station_id=station_pk, status__in=Command.OPEN, fence__lt=fence
+        ).values_list("pk", flat=True)
+    )
+
+
+def left_behind(fences: Mapping[int, int]) -> set[int]:
+    """Return the stations of which `cut_off`, with these fences, has something to return."""
+    bound = Command.objects.filter(
+        station_id__in=fences, status__in=Command.OPEN, fence__isnull=False
+    )
+    rows = bound.values_list("station_id", "fence").order_by()
+    return {pk for pk, fence in rows if fence is not None and fence < fences[pk]}
+
+
+def open_at(process_id: uuid.UUID) -> list[uuid.UUID]:
+    """Return the open commands that the sockets of a process, present and past, leave behind."""
+    return list(
+        Command.objects.filter(
+            station__owner_id=process_id, status__in=Command.OPEN, fence__lte=F("station__fence")
         ).values_list("pk", flat=True)
     )
 

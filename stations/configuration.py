@@ -11,11 +11,15 @@ it had), "reboot" (accepted, counts from the next boot), "unknown" (it has no su
 (as the station writes the key, where the standard writes otherwise).
 """
 
+import datetime as dt
 import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models.fields.json import KT
 from django.utils import timezone
 
 from billing.models import User
@@ -25,8 +29,9 @@ from .commands import error_code
 from .comparison import is_same
 from .configuration_keys import is_standard, name_in, standard
 from .errors import StationOffline
-from .frames import MASK, SECRET_KEYS, mask
+from .masking import MASK, SECRET_KEYS, mask
 from .models import Command, ConfigurationWish, Station
+from .models.configuration import scopes_of
 from .wanted import reported, unmet, wanted
 
 SETUP, APPLY, VERIFY = "setup", "apply", "verify"
@@ -36,26 +41,36 @@ READ, CHANGE = "GetConfiguration", rotation.CHANGE
 NO_SUCH_CALL = frozenset({"NotImplemented", "NotSupported"})
 _COUNT = re.compile("[1-9][0-9]{0,5}")
 UNMET = "needs_unmet"
+DISCONNECTED = "disconnected"
+OF_A_RUN = frozenset({"wanted", "refused"})
+"""What an entry says of the last run; the next one begins without it."""
 MAX_KEYS = 500
 """Keys that are kept of one station, beside the standard's: no station needs more."""
 
 
-def begin(station: Station) -> None:
-    """Take note of an accepted Boot: what waited for it counts now, and the set-up begins.
+def begin(stations: Sequence[Station]) -> None:
+    """Take note of accepted Boots: what waited for one counts now, and the set-ups begin.
 
-    It begins the first time, when it was cut off, or when a wish was changed since.
+    One begins the first time, when it was cut off, or when a wish was changed since. The caller
+    has locked the stations.
     """
-    _note_boot(station)
-    last = _last_step(station)
-    if last is None or _is_cut_off(last) or _has_news(station, last):
-        _read(station, last.reference if last and _is_cut_off(last) else SETUP)
+    for station in stations:
+        _note_boot(station)
+    last = _last_steps(stations)
+    wished_at = _wished_at(stations)
+    due: dict[int, str] = {}
+    for station in stations:
+        step = last.get(station.pk)
+        if step is None or _is_cut_off(step) or _has_news(station, step, wished_at):
+            due[station.pk] = step.reference if step and _is_cut_off(step) else SETUP
+    _read_all([station for station in stations if station.pk in due], due)
 
 
 @transaction.atomic
 def go_on(station_pk: int) -> None:
     """Go on with a run that was cut off, if there is one; asked when a station is back."""
     station = Station.objects.select_for_update(no_key=True).get(pk=station_pk)
-    last = _last_step(station)
+    last = _last_steps([station]).get(station.pk)
     if last is not None and _is_cut_off(last):
         _read(station, last.reference)
 
@@ -119,11 +134,35 @@ def most_keys(station: Station) -> int:
     return int(told) if _COUNT.fullmatch(told) else MAX_KEYS
 
 
-def _has_news(station: Station, last: Command) -> bool:
-    return (
-        ConfigurationWish.objects.for_station(station)
-        .filter(changed_at__gt=last.created_at)
-        .exists()
+def how_last_ended(station: OuterRef) -> Subquery:
+    """The code of the error that the last run at a station of the outer query ended with."""
+    return Subquery(_newest(station).annotate(code=KT("error__code")).values("code")[:1])
+
+
+def _newest(station: OuterRef) -> QuerySet[Command]:
+    """The steps of runs at a station of the outer query, the last of them first."""
+    return Command.objects.filter(station=station, reference__in=RUNS).order_by("-created_at")
+
+
+def _last_steps(stations: Sequence[Station]) -> dict[int, Command]:
+    """The last step of a run at each of these stations; those that never had one are not there."""
+    last = Subquery(_newest(OuterRef("pk")).values("pk")[:1])
+    ours = Station.objects.filter(pk__in=[station.pk for station in stations])
+    steps = Command.objects.filter(pk__in=ours.annotate(last=last).values("last"))
+    told = steps.only("station_id", "reference", "status", "error", "created_at")
+    return {step.station_id: step for step in told.order_by()}
+
+
+def _wished_at(stations: Sequence[Station]) -> dict[str, dt.datetime]:
+    """When a wish of each scope that reaches one of these stations was last changed."""
+    scopes = {scope for station in stations for scope in scopes_of(station)}
+    wishes = ConfigurationWish.objects.filter(scope__in=scopes).order_by("changed_at")
+    return dict(wishes.values_list("scope", "changed_at"))
+
+
+def _has_news(station: Station, last: Command, wished_at: Mapping[str, dt.datetime]) -> bool:
+    return any(
+        wished_at[scope] > last.created_at for scope in scopes_of(station) if scope in wished_at
     )
 
 
@@ -133,12 +172,33 @@ def _may_run(station: Station, reference: str) -> bool:
 
 
 def _read(station: Station, reference: str, *, by: User | None = None, reason: str = "") -> None:
-    if _may_run(station, reference) and not _is_running(station):
-        for entry in station.configuration.values():
-            entry.pop("wanted", None)
-            entry.pop("refused", None)
-        station.save(update_fields=["configuration"])
+    if _may_run(station, reference) and not _running([station]):
+        _forget_last_run(station)
         _send(station, READ, {}, reference, by=by, reason=reason)
+
+
+def _read_all(stations: Sequence[Station], references: Mapping[int, str]) -> None:
+    """Do as `_read` for many."""
+    if not stations:
+        return
+    running = _running(stations)
+    asked = [
+        station
+        for station in stations
+        if _may_run(station, references[station.pk]) and station.pk not in running
+    ]
+    for station in asked:
+        _forget_last_run(station)
+    commands.send_all(_step(station, READ, {}, references[station.pk]) for station in asked)
+
+
+def _forget_last_run(station: Station) -> None:
+    told = [entry for entry in station.configuration.values() if entry.keys() & OF_A_RUN]
+    for entry in told:
+        for name in OF_A_RUN:
+            entry.pop(name, None)
+    if told:
+        station.save(update_fields=["configuration"])
 
 
 def _next_step(station: Station, last: Command) -> None:
@@ -187,7 +247,19 @@ def _send(
     by: User | None = None,
     reason: str = "",
 ) -> None:
-    commands.send(
+    commands.send_all([_step(station, action, payload, reference, by=by, reason=reason)])
+
+
+def _step(
+    station: Station,
+    action: str,
+    payload: dict[str, Any],
+    reference: str,
+    *,
+    by: User | None = None,
+    reason: str = "",
+) -> Command:
+    return commands.prepare(
         station=station,
         action=action,
         payload=payload,
@@ -200,22 +272,16 @@ def _send(
     )
 
 
-def _steps(station: Station) -> Any:
-    return Command.objects.filter(station=station, reference__in=RUNS)
-
-
-def _last_step(station: Station) -> Command | None:
-    step: Command | None = _steps(station).order_by("-created_at").first()
-    return step
-
-
-def _is_running(station: Station) -> bool:
-    return bool(_steps(station).filter(status__in=Command.OPEN).exists())
+def _running(stations: Sequence[Station]) -> set[int]:
+    """Which of these stations have a run under way."""
+    pks = [station.pk for station in stations]
+    steps = Command.objects.filter(station__in=pks, reference__in=RUNS, status__in=Command.OPEN)
+    return set(steps.values_list("station_id", flat=True).order_by())
 
 
 def _is_cut_off(step: Command) -> bool:
     """Whether the socket closed before this step was answered."""
-    return error_code(step) == "disconnected"
+    return error_code(step) == DISCONNECTED
 
 
 def _absorb_report(station: Station, command: Command) -> dict[str, Any]:
@@ -267,7 +333,7 @@ def _absorb_change(station: Station, command: Command) -> None:
     answer = (command.response or {}).get("status") or error_code(command)
     if answer in rotation.TAKEN:
         _take(entry, value, is_after_reboot=answer == "RebootRequired")
-    elif answer != "disconnected":
+    elif answer != DISCONNECTED:
         entry["refused"] = answer
 
 

@@ -11,7 +11,7 @@ layer would need a loop, in a thread without one a new loop and a new connection
 import functools
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import redis
@@ -48,6 +48,13 @@ def ring_on_commit(station: Station) -> None:
     transaction.on_commit(functools.partial(ring, station))
 
 
+def ring_all(station_pks: Collection[int]) -> None:
+    """Ring for each of these stations."""
+    owned = Station.objects.filter(pk__in=station_pks, owner__isnull=False)
+    for station_pk, channel in owned.values_list("pk", "owner__channel").order_by():
+        _send(channel, {"type": "station.ring", "station": station_pk})
+
+
 def ring(station: Station) -> None:
     """Send `{"type": "station.ring", "station": pk}` to the owner's channel.
 
@@ -58,9 +65,12 @@ def ring(station: Station) -> None:
         _send(channel, {"type": "station.ring", "station": station.pk})
 
 
-def tell_moved(channel: str, station_pk: int, fence: int) -> None:
-    """Tell a former owner that a newer socket, with this fence, has taken over (P7)."""
-    _send(channel, {"type": "station.moved", "station": station_pk, "fence": fence})
+def tell_moved(channel: str, fences: Mapping[int, int]) -> None:
+    """Tell a former owner of stations that newer sockets, with these fences, have taken over (P7).
+
+    Sends `{"type": "stations.moved", "stations": [[pk, fence], …]}`.
+    """
+    _send(channel, {"type": "stations.moved", "stations": [[pk, n] for pk, n in fences.items()]})
 
 
 def _known_channel(station: Station) -> str:

@@ -5,18 +5,30 @@ of its station: the socket with the highest one is the live one.
 """
 
 import datetime as dt
+import functools
 import socket
 import uuid
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
+from typing import NamedTuple
 
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 
 from . import doorbell
 from .models import GatewayProcess, Station
+from .models.station import StationQuerySet
 
 RENEW_EVERY = dt.timedelta(seconds=3)
 SETTLING = dt.timedelta(seconds=30)
+TOUCH_BATCH = 1000
+
+
+class _Live(NamedTuple):
+    """What a station's row says of its live socket."""
+
+    fence: int
+    owner: uuid.UUID | None
 
 
 def renew(process_id: uuid.UUID, channel: str) -> None:
@@ -32,38 +44,91 @@ def renew(process_id: uuid.UUID, channel: str) -> None:
     )
 
 
+@transaction.atomic
 def give_up(process_id: uuid.UUID) -> None:
-    """End a lease at once: the stations of this process are offline from now on."""
+    """End a lease at once: the stations of this process are offline from now on.
+
+    Those that are with another process by now are not touched.
+    """
+    stations = Station.objects.filter(owner_id=process_id)
+    stations.update(owner=None, last_seen_at=timezone.now())
     GatewayProcess.objects.filter(pk=process_id).delete()
 
 
-@transaction.atomic
 def connect(*, station_pk: int, process_id: uuid.UUID, subprotocol: str) -> int:
     """Make the newest socket the live one; return its fence. A former owner is told.
 
     Called before the handshake is answered: who sees the socket open, sees it online.
+    Raises Station.DoesNotExist.
     """
-    station = (
-        Station.objects.select_for_update(of=("self",), no_key=True)
-        .select_related("owner")
-        .get(pk=station_pk)
+    with transaction.atomic():
+        found = _fences(Station.objects.select_for_update(no_key=True), [station_pk])
+        if station_pk not in found:
+            raise Station.DoesNotExist
+        _take_over(found, process_id, subprotocol)
+    return found[station_pk].fence + 1
+
+
+def connect_all(
+    station_pks: Collection[int], *, process_id: uuid.UUID, subprotocol: str
+) -> dict[int, int]:
+    """Do as `connect` for many, in the caller's transaction; return the fence of each.
+
+    A station whose row someone else has locked, or has deleted, is left out: it waits alone.
+    """
+    free = Station.objects.select_for_update(no_key=True, skip_locked=True)
+    found = _fences(free, station_pks)
+    _take_over(found, process_id, subprotocol)
+    return {pk: live.fence + 1 for pk, live in found.items()}
+
+
+def _fences(stations: StationQuerySet, station_pks: Collection[int]) -> dict[int, _Live]:
+    """Lock stations, in the one order that all lock them in."""
+    rows = stations.filter(pk__in=station_pks).order_by("pk")
+    return {
+        pk: _Live(fence, owner) for pk, fence, owner in rows.values_list("pk", "fence", "owner")
+    }
+
+
+def _take_over(live: dict[int, _Live], process_id: uuid.UUID, subprotocol: str) -> None:
+    now = timezone.now()
+    Station.objects.filter(pk__in=live).update(
+        owner=process_id,
+        fence=F("fence") + 1,
+        subprotocol=subprotocol,
+        connected_at=now,
+        last_seen_at=now,
     )
-    former = station.owner
-    station.owner_id = process_id
-    station.fence += 1
-    station.subprotocol = subprotocol
-    station.connected_at = station.last_seen_at = timezone.now()
-    station.save(update_fields=["owner", "fence", "subprotocol", "connected_at", "last_seen_at"])
-    if former is not None and former.pk != process_id:
-        channel, fence = former.channel, station.fence
-        transaction.on_commit(lambda: doorbell.tell_moved(channel, station_pk, fence))
-    return station.fence
+    elsewhere = {pk: row for pk, row in live.items() if row.owner not in (None, process_id)}
+    if elsewhere:
+        _tell_former_owners(elsewhere)
+
+
+def _tell_former_owners(live: dict[int, _Live]) -> None:
+    """Tell each process once, after the commit, which of its stations have a newer socket."""
+    owners = {row.owner for row in live.values() if row.owner is not None}
+    channels = GatewayProcess.objects.filter(pk__in=owners).values_list("pk", "channel")
+    for owner, channel in channels:
+        fences = {pk: row.fence + 1 for pk, row in live.items() if row.owner == owner}
+        transaction.on_commit(functools.partial(doorbell.tell_moved, channel, fences))
 
 
 def disconnect(*, station_pk: int, fence: int) -> bool:
     """Clear the owner after a socket closed, unless a newer one took over; True if it was live."""
     live = Station.objects.filter(pk=station_pk, fence=fence)
     return bool(live.update(owner=None, last_seen_at=timezone.now()))
+
+
+def disconnect_all(fences: Mapping[int, int]) -> set[int]:
+    """Do as `disconnect` for many, in the caller's transaction; return those that are done.
+
+    A station whose row someone else has locked is left out: it waits alone.
+    """
+    free = Station.objects.select_for_update(no_key=True, skip_locked=True)
+    found = _fences(free, fences)
+    live = [pk for pk, row in found.items() if row.fence == fences[pk]]
+    Station.objects.filter(pk__in=live).update(owner=None, last_seen_at=timezone.now())
+    return set(found)
 
 
 def moved(process_id: uuid.UUID, fences: dict[int, int]) -> list[int]:
@@ -77,8 +142,17 @@ def moved(process_id: uuid.UUID, fences: dict[int, int]) -> list[int]:
 
 
 def touch(station_pks: Iterable[int]) -> None:
-    """Note that these stations have just been heard from."""
-    Station.objects.filter(pk__in=list(station_pks)).update(last_seen_at=timezone.now())
+    """Note that these stations have just been heard from.
+
+    A row that is locked is being written by someone who has heard of the station too.
+    """
+    heard = sorted(station_pks)
+    for start in range(0, len(heard), TOUCH_BATCH):
+        with transaction.atomic():
+            free = Station.objects.select_for_update(no_key=True, skip_locked=True)
+            chunk = free.filter(pk__in=heard[start : start + TOUCH_BATCH]).order_by("pk")
+            pks = list(chunk.values_list("pk", flat=True))
+            Station.objects.filter(pk__in=pks).update(last_seen_at=timezone.now())
 
 
 def clear_strays(process_id: uuid.UUID, held: Collection[int]) -> None:

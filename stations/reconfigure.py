@@ -7,7 +7,7 @@ from billing.models import User
 
 from . import configuration, configuration_keys, registry
 from .errors import NothingToUndo
-from .frames import SECRET_KEYS
+from .masking import SECRET_KEYS
 from .models import Command, Station
 
 

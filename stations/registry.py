@@ -158,7 +158,7 @@ def remove_station(*, station_id: str, by: User, reason: str = "") -> None:
     for path in paths:
         transaction.on_commit(functools.partial(storage.remove, path))
     if channel:
-        transaction.on_commit(lambda: doorbell.tell_moved(channel, station_pk, fence + 1))
+        transaction.on_commit(lambda: doorbell.tell_moved(channel, {station_pk: fence + 1}))
 
 
 def ask_station(

@@ -12,7 +12,7 @@ from billing.models import User
 from . import keys, registry
 from .commands import INVALID_RESPONSE, error_code
 from .errors import KeyNotUsed
-from .frames import SECRET_KEYS, mask
+from .masking import SECRET_KEYS, mask
 from .models import Command, PendingKey, Station
 
 CHANGE, KEY = "ChangeConfiguration", "AuthorizationKey"

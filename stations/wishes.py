@@ -11,7 +11,7 @@ from billing.models import User
 
 from . import audit, configuration_keys, key_table
 from .errors import WishNotFound
-from .frames import SECRET_KEYS
+from .masking import SECRET_KEYS
 from .models import ConfigurationWish, Site, Station
 from .models.configuration import scope_of
 

@@ -13,6 +13,7 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.paginator import InfinitePaginator
 
 from ..errors import KubatError
+from ..pages import BoundedPaginator
 from . import refusal
 from .fields import ReasonField
 from .reasoned import button_of
@@ -45,6 +46,7 @@ class KubatAdmin(ModelAdmin):
     list_max_show_all = 0
     list_filter_submit = True
     show_full_result_count = False
+    paginator: Any = BoundedPaginator
     warn_unsaved_form = True
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:

@@ -31,6 +31,7 @@ class OutboxMessage(models.Model):
         verbose_name_plural = _("outbox")
         ordering = ["-created_at"]
         indexes = [
+            models.Index(fields=["status"], name="outbox_status"),
             models.Index(fields=["due_at"], condition=models.Q(status="queued"), name="outbox_due"),
             models.Index(
                 fields=["delivered_at"],

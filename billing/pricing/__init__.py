@@ -10,6 +10,7 @@ from .bill import Bill, Line
 from .estimate import affordable_wh, ceiling, is_uniform
 from .parse import parse_elements, parse_terms
 from .periods import Period, State
+from .plain import total_by_energy
 from .tally import price
 from .terms import Component, Element, PriceBound, Restrictions, Terms
 
@@ -29,4 +30,5 @@ __all__ = [
     "parse_elements",
     "parse_terms",
     "price",
+    "total_by_energy",
 ]

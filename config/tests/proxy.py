@@ -1,4 +1,4 @@
-"""The proxy of the compose files, run as the real program on ports of loopback."""
+"""The proxy of the compose file, run as the real program on ports of loopback."""
 
 import datetime as dt
 import ipaddress
@@ -15,26 +15,28 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from conftest import find_nginx
+from stations.certificates.proxy import prepare
 
+from .names import NameServer
 from .server import ROOT, START_TIMEOUT_S, free_port
 
 
 class Proxy:
-    """nginx as docker-compose.yml and docker-compose.tls.yml set it up, before one server.
+    """nginx as docker-compose.yml sets it up, before gateways that a name server names.
 
-    Only what a container would give is replaced: the names of hosts, ports and directories.
+    Only what a container would give is replaced: the names of hosts, ports and directories. All
+    gateways listen on one port, as containers do, each at an address of its own (127.0.0.0/8).
     """
 
-    def __init__(self, directory: Path, *, server_port: int, stations_root: str) -> None:
+    def __init__(self, directory: Path, *, server_port: int, keys: Path | None = None) -> None:
         self.directory, self.server_port = directory, server_port
-        self.port, self.tls_port = free_port(), free_port()
-        keys = directory / "keys"
-        for made in (keys, directory / "tls", directory / "temp"):
-            made.mkdir(parents=True)
-        certificate, key = self_signed("127.0.0.1")
-        (keys / "server.pem").write_text(certificate)
-        (keys / "server.key").write_text(key)
-        (keys / "stations.pem").write_text(stations_root)
+        self.port, self.tls_port, self.health_port = free_port(), free_port(), free_port()
+        self.keys = keys or directory / "keys"
+        (directory / "temp").mkdir(parents=True)
+        if keys is None:
+            prepare(self.keys, ["127.0.0.1"])
+        self.names = NameServer()
+        self.names.addresses["gateway"] = ["127.0.0.1"]
         for target, content in configurations().items():
             (directory / target).write_text(self._here(content))
         self.process: subprocess.Popen[bytes] | None = None
@@ -55,6 +57,11 @@ class Proxy:
         assert self.process is not None
         self.process.terminate()
         self.process.wait(10)
+        self.names.close()
+
+    @property
+    def base_url(self) -> str:
+        return f"https://127.0.0.1:{self.tls_port}"
 
     def url(self, station_id: str) -> str:
         return f"wss://127.0.0.1:{self.tls_port}/ws/{station_id}"
@@ -64,7 +71,7 @@ class Proxy:
 
     def tls(self, identity: Path | None = None) -> ssl.SSLContext:
         """A client's side of TLS, with the certificate and key of a file, or without."""
-        context = ssl.create_default_context(cafile=str(self.directory / "keys/server.pem"))
+        context = ssl.create_default_context(cafile=str(self.keys / "stations.pem"))
         if identity is not None:
             context.load_cert_chain(identity)
         return context
@@ -77,10 +84,12 @@ class Proxy:
         replaced = {
             "$$": "$",
             "http {\n": f"http {{\n  access_log off;\n{temporary}",
-            "server serve-1:8180;": f"server 127.0.0.1:{self.server_port};",
-            "server serve-2:8180;": "",
+            "resolver 127.0.0.11 ": f"resolver 127.0.0.1:{self.names.port} ",
+            "//$gateway:8180;": f"//$gateway:{self.server_port};",
             "listen 8180 ": f"listen 127.0.0.1:{self.port} ",
             "listen 8443 ": f"listen 127.0.0.1:{self.tls_port} ",
+            "listen 127.0.0.1:8181;": f"listen 127.0.0.1:{self.health_port};",
+            "/etc/nginx/keys": str(self.keys),
             "/etc/nginx": str(self.directory),
         }
         for old, new in replaced.items():
@@ -93,7 +102,7 @@ class Proxy:
             assert self.process is not None
             assert self.process.poll() is None, (self.directory / "output").read_text()
             try:
-                httpx.get(f"http://127.0.0.1:{self.port}/healthz").raise_for_status()
+                httpx.get(f"http://127.0.0.1:{self.health_port}/").raise_for_status()
                 return
             except httpx.HTTPError:
                 time.sleep(0.05)
@@ -101,14 +110,12 @@ class Proxy:
 
 
 def configurations() -> dict[str, str]:
-    """What the compose files mount into /etc/nginx, by the path there."""
-    found = {}
-    for name in ("docker-compose.yml", "docker-compose.tls.yml"):
-        compose = yaml.safe_load((ROOT / name).read_text())
-        for mount in compose["services"]["proxy"]["configs"]:
-            target = mount["target"].removeprefix("/etc/nginx/")
-            found[target] = compose["configs"][mount["source"]]["content"]
-    return found
+    """What the compose file mounts into /etc/nginx, by the path there."""
+    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    return {
+        mount["target"].removeprefix("/etc/nginx/"): compose["configs"][mount["source"]]["content"]
+        for mount in compose["services"]["proxy"]["configs"]
+    }
 
 
 def self_signed(name: str) -> tuple[str, str]:

@@ -13,12 +13,14 @@ from urllib.parse import quote
 import httpx
 from django.db import connection
 
+from . import blank
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 START_TIMEOUT_S = 60
 
 
 class ServerProcess:
-    """A server on 127.0.0.1 and a port of its own; it keeps both over restarts.
+    """A server on loopback and a port of its own; it keeps both over restarts.
 
     `with ServerProcess.on_sqlite(tmp_path) as server: httpx.get(server.base_url)`
     A PostgreSQL database must exist; it is migrated here. More settings come as keywords.
@@ -31,9 +33,10 @@ class ServerProcess:
         directory: Path,
         redis_url: str = "",
         name: str = "serve",
+        host: str = "127.0.0.1",
         **settings: Any,
     ) -> None:
-        self.port = free_port()
+        self.host, self.port = host, free_port()
         self.log_path = directory / f"{name}-{self.port}.log"
         self.environment = {
             **os.environ,
@@ -47,7 +50,8 @@ class ServerProcess:
 
     @classmethod
     def on_sqlite(cls, directory: Path, **settings: Any) -> "ServerProcess":
-        """A server with a new SQLite file in `directory`."""
+        """A server with a new SQLite file in `directory`, migrated."""
+        blank.copy_sqlite(directory / "kubat.sqlite3")
         return cls(
             database_url=f"sqlite:///{directory / 'kubat.sqlite3'}", directory=directory, **settings
         )
@@ -66,10 +70,10 @@ class ServerProcess:
 
     @property
     def base_url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.host}:{self.port}"
 
     def ws_url(self, station_id: str) -> str:
-        return f"ws://127.0.0.1:{self.port}/ws/{station_id}"
+        return f"ws://{self.host}:{self.port}/ws/{station_id}"
 
     @property
     def log(self) -> str:
@@ -83,7 +87,7 @@ class ServerProcess:
                     sys.executable,
                     "manage.py",
                     "serve",
-                    "--host=127.0.0.1",
+                    f"--host={self.host}",
                     f"--port={self.port}",
                 ],
                 cwd=ROOT,

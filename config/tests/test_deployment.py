@@ -15,19 +15,20 @@ BASE = settings.BASE_DIR
 COMPOSE = yaml.safe_load((BASE / "docker-compose.yml").read_text())
 SERVICES = COMPOSE["services"]
 OURS = [name for name, service in SERVICES.items() if service.get("image") == "kubat"]
-TLS = yaml.safe_load((BASE / "docker-compose.tls.yml").read_text())
-NGINX = "".join(each["content"] for each in (COMPOSE["configs"] | TLS["configs"]).values())
+ONCE = [name for name, service in SERVICES.items() if service["restart"] == "no"]
+LASTING = [name for name in SERVICES if name not in ONCE]
+NGINX = "".join(each["content"] for each in COMPOSE["configs"].values())
 DOCKERFILE = (BASE / "Dockerfile").read_text()
 
 
 def test_each_role_is_run():
     roles = [SERVICES[name]["command"][2] for name in OURS]
-    assert sorted(roles) == ["migrate", "serve", "serve", "worker"]
+    assert sorted(roles) == ["migrate", "proxy_keys", "serve", "worker"]
 
 
 @pytest.mark.parametrize("name", OURS)
 def test_a_service_of_ours_runs_a_command_that_exists(name):
-    python, file, command = SERVICES[name]["command"]
+    python, file, command, *_ = SERVICES[name]["command"]
     assert (python, (BASE / file).exists()) == ("python", True)
     assert command in get_commands()
 
@@ -57,9 +58,26 @@ def test_only_the_proxy_is_reached_from_outside():
     assert [name for name, service in SERVICES.items() if "ports" in service] == ["proxy"]
 
 
-def test_the_proxy_leads_to_every_server_and_is_the_one_that_is_trusted():
-    servers = {name for name in OURS if SERVICES[name]["command"][2] == "serve"}
-    assert set(re.findall(r"server (\S+):8180;", NGINX)) == servers
+@pytest.mark.parametrize("name", LASTING)
+def test_what_lasts_is_watched_ends_in_its_time_and_fills_no_disk(name):
+    service = SERVICES[name]
+    assert service["healthcheck"]["test"][0] == "CMD"
+    assert {"interval", "timeout"} <= set(service["healthcheck"])
+    assert service["stop_grace_period"]
+    assert {"max-size", "max-file"} <= set(service["logging"]["options"])
+    assert service["restart"] == "unless-stopped"
+
+
+@pytest.mark.parametrize("name", ["gateway", "worker"])
+def test_what_may_be_scaled_has_neither_a_name_nor_a_port_of_its_own(name):
+    assert not {"container_name", "ports", "networks", "hostname"} & set(SERVICES[name])
+    assert SERVICES[name]["volumes"] == ["ca:/var/lib/kubat/ca", "media:/media/kubat"]
+
+
+def test_the_proxy_leads_to_the_gateways_and_is_the_one_that_is_trusted():
+    (name,) = set(re.findall(r"set \$\$gateway (\w+);", NGINX))
+    assert SERVICES[name]["command"][2] == "serve"
+    assert set(re.findall(r"proxy_pass (\S+);", NGINX)) == {"http://$$gateway:8180"}
     proxy = SERVICES["proxy"]["networks"]["default"]["ipv4_address"]
     assert SERVICES["worker"]["environment"]["CSMS_TRUSTED_PROXIES"] == proxy
     network = COMPOSE["networks"]["default"]["ipam"]["config"][0]["subnet"]
@@ -77,6 +95,20 @@ def test_the_image_copies_and_runs_what_exists():
     assert "COPY requirements.txt ." in DOCKERFILE
     assert 'CMD ["python", "manage.py", "serve"]' in DOCKERFILE
     assert "USER kubat" in DOCKERFILE
+
+
+def test_the_image_owns_what_is_mounted_into_it():
+    """A new volume takes its owner from the directory of the image."""
+    mounted = {mount.split(":")[1] for name in OURS for mount in SERVICES[name]["volumes"]}
+    assert mounted <= set(re.findall(r"/[\w/]+", DOCKERFILE))
+
+
+def test_no_key_is_in_the_compose_file():
+    """What ends TLS is made at the first start, another for each installation."""
+    assert "PRIVATE KEY" not in (BASE / "docker-compose.yml").read_text()
+    assert SERVICES["keys"]["command"][2:] == ["proxy_keys", "/var/lib/kubat/tls"]
+    assert "tls:/var/lib/kubat/tls" in SERVICES["keys"]["volumes"]
+    assert "tls:/etc/nginx/keys" in SERVICES["proxy"]["volumes"]
 
 
 def test_no_secret_is_copied_into_the_image():

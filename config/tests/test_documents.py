@@ -15,7 +15,16 @@ DOCUMENTS = [*BASE.glob("*.md"), *BASE.glob("docs/**/*.md")]
 ADRS = sorted(BASE.glob("docs/adr/*.md"))
 RUN = runpy.run_path(str(BASE / "run.py"))
 MAX_ADR_LINES = 40
-FOLDERS = ("billing", "config", "docs", "locale", "sessions_app", "stations", "templates")
+FOLDERS = (
+    "benchmarks",
+    "billing",
+    "config",
+    "docs",
+    "locale",
+    "sessions_app",
+    "stations",
+    "templates",
+)
 TEXTS = {"", ".py", ".md", ".html", ".toml", ".txt", ".yml", ".po", ".css", ".js", ".svg"}
 
 

@@ -1,12 +1,14 @@
 """Large files over a real server: bounded, on disk and not in memory, and paced by the reader."""
 
 import http.client
+import shutil
 import socket
 import time
 
 import httpx
 import pytest
 
+from config.servers import KINDS
 from config.tests.server import ServerProcess
 from sessions_app.tests.stage import connect
 from stations import addresses, uploads
@@ -20,14 +22,36 @@ ROOM = 20 * MB
 """What a server may grow by while it takes or gives 50 MB: pieces and libraries, not the file."""
 
 
+@pytest.fixture(scope="module", params=KINDS)
+def running(request, tmp_path_factory, django_db_setup, django_db_blocker):
+    """A server of each kind on the tests' database, and the directory of its files."""
+    directory = tmp_path_factory.mktemp(request.param)
+    settings = {
+        "CSMS_SERVER": request.param,
+        "CSMS_MEDIA_DIR": directory / "media",
+        "CSMS_UPLOAD_MAX_MB": 60,
+        "CSMS_FIRMWARE_MAX_MB": 60,
+        "CSMS_EMBEDDED_WORKER": False,
+    }
+    with django_db_blocker.unblock():
+        process = ServerProcess.on_test_database(directory, **settings)
+    with process:
+        yield process, directory / "media"
+
+
 @pytest.fixture
-def server(tmp_path, settings):
-    settings.CSMS_MEDIA_DIR = str(tmp_path / "media")
+def media(running):
+    """Where the server keeps files: empty."""
+    shutil.rmtree(running[1], ignore_errors=True)
+    return running[1]
+
+
+@pytest.fixture
+def server(running, media, settings):
+    settings.CSMS_MEDIA_DIR = str(media)
     settings.CSMS_PUBLIC_URL = PUBLIC
     settings.SECRET_KEY = "a key of the tests"
-    more = {"CSMS_MEDIA_DIR": tmp_path / "media", "CSMS_UPLOAD_MAX_MB": 60}
-    with ServerProcess.on_test_database(tmp_path, CSMS_FIRMWARE_MAX_MB=60, **more) as server:
-        yield server
+    return running[0]
 
 
 @pytest.fixture
@@ -108,14 +132,14 @@ def test_what_is_larger_than_anything_allowed_is_cut_off(server, request_, is_ch
     assert not ReceivedFile.objects.exists()
 
 
-def test_an_upload_that_breaks_off_leaves_nothing(server, request_, settings, tmp_path):
+def test_an_upload_that_breaks_off_leaves_nothing(server, request_, media):
     head = f"PUT {path_of(request_)} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {MB}\r\n\r\n"
     with socket.create_connection(("127.0.0.1", server.port), timeout=30) as station:
         station.sendall(head.encode() + b"x" * 1000)
     answer = httpx.put(server.base_url + path_of(request_), content=b"whole")
     assert answer.status_code == 201
     assert [file.size_bytes for file in ReceivedFile.objects.all()] == [5]
-    assert len([path for path in (tmp_path / "media").rglob("*") if path.is_file()]) == 1
+    assert len([path for path in media.rglob("*") if path.is_file()]) == 1
 
 
 def test_a_large_download_is_given_as_fast_as_it_is_read(server, image_path):

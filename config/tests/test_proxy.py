@@ -40,8 +40,7 @@ def server(transactional_db, station, tmp_path, settings):
 
 @pytest.fixture
 def proxy(server, tmp_path):
-    root = authority.load().pem
-    with Proxy(tmp_path / "nginx", server_port=server.port, stations_root=root) as running:
+    with Proxy(tmp_path / "nginx", server_port=server.port) as running:
         yield running
 
 

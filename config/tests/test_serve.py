@@ -14,12 +14,11 @@ from asgiref.sync import sync_to_async
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.db import connections
 
-from config.server import KubatServer
+from config.servers import KINDS
 from config.tests.cable import Cable
 from config.tests.server import ROOT, ServerProcess, url_of_test_database
 from conftest import PASSWORD
 from sessions_app.models import ChargingSession, Reading
-from stations import keys
 from stations.models import Station
 from stations.tests.bare_station import BareStation
 
@@ -29,9 +28,10 @@ KEY = "0123456789abcdef"
 
 
 @pytest.fixture
-def server(transactional_db, station, tmp_path):
-    """A server on the test's database, with station K-1."""
-    with ServerProcess.on_test_database(tmp_path) as running:
+def server(request, transactional_db, station, tmp_path):
+    """A server on the test's database, with station K-1; its kind may be the parameter."""
+    more = {"CSMS_SERVER": request.param} if hasattr(request, "param") else {}
+    with ServerProcess.on_test_database(tmp_path, **more) as running:
         yield running
 
 
@@ -52,65 +52,8 @@ def iso(at):
     return at.isoformat().replace("+00:00", "Z")
 
 
-async def test_refused_handshakes_have_real_statuses(server, station):
-    await Station.objects.filter(pk=station.pk).aupdate(
-        security_profile=1, key_digest=keys.digest(KEY)
-    )
-    wrong = await refusal(server.ws_url("K-1"), key="wrong")
-    assert wrong.status_code == 401
-    assert wrong.headers["WWW-Authenticate"].startswith("Basic ")
-    assert (await refusal(server.ws_url("K-1"))).status_code == 401
-    assert (await refusal(server.ws_url("K-2"), key=KEY)).status_code == 404
-    assert (await refusal(server.base_url.replace("http", "ws") + "/other")).status_code == 404
-    no_common = await refusal(server.ws_url("K-1"), key=KEY, subprotocols=("ocpp1.5",))
-    assert no_common.status_code == 400
-    for path in ("K-1", "k-1/", "K%2d1"):
-        async with BareStation(server.ws_url(path), key=KEY, user="K-1") as open_one:
-            assert open_one.socket.subprotocol == "ocpp1.6"
-            assert (await open_one.boot())["status"] == "Accepted"
-
-
-async def raw_status(server, path):
-    """The status line of a handshake that no client library has tidied up."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-    lines = [
-        f"GET {path} HTTP/1.1",
-        f"Host: 127.0.0.1:{server.port}",
-        "Upgrade: websocket",
-        "Connection: Upgrade",
-        "Sec-WebSocket-Version: 13",
-        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-        "Sec-WebSocket-Protocol: ocpp1.6",
-    ]
-    writer.write("\r\n".join([*lines, "", ""]).encode())
-    status = await reader.readline()
-    writer.transport.abort()
-    return int(status.split()[1])
-
-
-async def test_identities_with_characters_that_libraries_cut_at(server, station):
-    for name, path in (("a;b", "/ws/a;b"), ("a;b", "/ws/a%3Bb/"), ("k 1", "/ws/K%201")):
-        await Station.objects.filter(pk=station.pk).aupdate(identity=name)
-        assert await raw_status(server, path) == 101
-        assert await raw_status(server, "/ws/a") == 404
-
-
-async def test_only_frames_out_of_bounds_close_a_socket(server):
-    url = server.ws_url("K-1")
-    async with BareStation(url) as station:
-        data = "x" * (1900 * 1024)
-        reply = await station.ask("DataTransfer", {"vendorId": "v", "data": data}, within=30)
-        assert reply[0] == 3
-        await station.send_text("x" * (2 * 1024 * 1024 + 1))
-        assert await station.wait_closed() == 1009
-    async with BareStation(url) as station:
-        await station.socket.send(b"\xff\xfe", text=True)
-        assert await station.wait_closed() == 1007
-    async with BareStation(url) as station:
-        assert (await station.boot())["status"] == "Accepted"
-
-
 @pytest.mark.parametrize("end", ["terminate", "interrupt"])
+@pytest.mark.parametrize("server", KINDS, indirect=True)
 async def test_a_signal_closes_every_socket_and_ends_in_order(server, station, end):
     await Station.objects.abulk_create(
         Station(station_id=f"S-{n}", identity=f"s-{n}", security_profile=0) for n in range(20)
@@ -124,17 +67,6 @@ async def test_a_signal_closes_every_socket_and_ends_in_order(server, station, e
     assert "Traceback" not in server.log
     assert {await one.wait_closed() for one in open_ones} == {1000}
     assert await Station.objects.online().acount() == 0
-
-
-def test_the_server_is_not_daphnes_default():
-    """No daily close, and frames of 2 MiB where Daphne ends at 1 MiB."""
-
-    async def nothing():
-        pass
-
-    made = KubatServer(None, host="::1", port=0, drain=nothing)
-    assert (made.websocket_timeout, made.websocket_max_frame_size) == (-1, 2 * 1024 * 1024)
-    assert made.endpoints == ["tcp:port=0:interface=\\:\\:1:backlog=4096"]
 
 
 def test_a_second_serve_on_one_sqlite_file_refuses_in_one_line(tmp_path):
@@ -154,13 +86,19 @@ def test_a_second_serve_on_one_sqlite_file_refuses_in_one_line(tmp_path):
 
 
 def test_a_port_that_is_taken_is_a_failure(tmp_path):
-    (tmp_path / "other").mkdir()
+    for kind in KINDS:
+        (tmp_path / kind).mkdir()
     with ServerProcess.on_sqlite(tmp_path) as first:
-        other = ServerProcess.on_sqlite(tmp_path / "other")
-        other.port = first.port
-        other.start(wait=False)
-        assert other.process.wait(60) == 1
-        assert f"Cannot listen on 127.0.0.1:{first.port}." in other.log
+        others = [
+            ServerProcess.on_sqlite(tmp_path / kind, CSMS_SERVER=kind, CSMS_EMBEDDED_WORKER=False)
+            for kind in KINDS
+        ]
+        for other in others:
+            other.port = first.port
+            other.start(wait=False)
+        for other in others:
+            assert other.process.wait(60) == 1
+            assert f"Cannot listen on 127.0.0.1:{first.port}." in other.log
 
 
 @pytest.fixture

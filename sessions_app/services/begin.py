@@ -36,7 +36,7 @@ from .normalise import take_start
 from .plausible import CLOCK_UNKNOWN
 from .readings import store
 from .reservations import take_up
-from .settle import OFFLINE, UNFUNDED, give_up, settle_on_last_reading
+from .settle import OFFLINE, UNFUNDED, complete_cancelled, give_up, settle_on_last_reading
 from .stopping import RESEND_AFTER, ask_station_to_stop
 from .told import told_flags
 
@@ -116,10 +116,12 @@ def _free_connector(
     if locked:
         lock_accounts(newcomer, keep.user if keep else None, *(row.user for row in locked))
     for session in locked:
-        if session.transaction_id is None:
-            give_up(session, error_code="connector_busy", actor="station")
-        else:
+        if session.transaction_id is not None:
             settle_on_last_reading(session, reason="superseded", actor="station")
+        elif session.status == SessionStatus.STOPPING:
+            complete_cancelled(session)
+        else:
+            give_up(session, error_code="connector_busy", actor="station")
 
 
 def _doubt_clock(session: ChargingSession, fact: Started) -> None:

@@ -6,7 +6,9 @@ its command, as everywhere.
 """
 
 import datetime as dt
+import time
 import uuid
+from collections.abc import Iterable
 from typing import Any
 
 from django.db import transaction
@@ -82,9 +84,25 @@ def record_expiry(command_id: uuid.UUID) -> None:
 
 def cut_off(*, station_pk: int, fence: int) -> None:
     """Fail, with `disconnected`, what sockets older than `fence` leave unanswered."""
-    error = commands.describe("disconnected", "The connection closed before the answer.")
     for command_id in commands.cut_off(station_pk, fence):
-        _resolve(command_id, Status.FAILED, error=error)
+        _disconnect(command_id)
+
+
+def cut_off_these(command_ids: Iterable[uuid.UUID], *, within_s: float) -> None:
+    """Fail commands with `disconnected`, as many as the time allows: their process ends.
+
+    The others are cut off by the next handshake of their station, or end at their deadline.
+    """
+    until = time.monotonic() + within_s
+    for command_id in command_ids:
+        if time.monotonic() > until:
+            return
+        _disconnect(command_id)
+
+
+def _disconnect(command_id: uuid.UUID) -> None:
+    error = commands.describe("disconnected", "The connection closed before the answer.")
+    _resolve(command_id, Status.FAILED, error=error)
 
 
 def _resolve(

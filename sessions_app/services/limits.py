@@ -9,6 +9,7 @@ from django.db.models import Max
 from billing.energy import Wh
 from billing.money import Minor
 
+from ..bounds import Bounds
 from ..models import ChargingSession
 from .bill import price_session
 
@@ -19,24 +20,26 @@ LEAST_POWER_W = 1_000
 LOOK_EVERY = dt.timedelta(seconds=10)
 
 
+def bounds_of(session: ChargingSession) -> Bounds:
+    """What ends a session; a limit without a value is none."""
+    hold = Minor(session.hold_minor)
+    if session.limit_value is None:
+        return Bounds(hold)
+    match session.limit_type:
+        case LimitType.ENERGY:
+            return Bounds(hold, energy_wh=Wh(session.energy_limit_wh or 0))
+        case LimitType.TIME:
+            return Bounds(hold, ends_at=time_limit_at(session))
+        case LimitType.SOC:
+            return Bounds(hold, soc=session.limit_value)
+    return Bounds(hold)
+
+
 def is_reached(
     session: ChargingSession, *, energy_wh: Wh, total: Minor, soc: Decimal | None, now: dt.datetime
 ) -> bool:
-    """Whether what was delivered reaches the limit; the hold, also of nothing, is a limit too."""
-    if total and total >= session.hold_minor:
-        return True
-    value = session.limit_value
-    if value is None:
-        return False
-    match session.limit_type:
-        case LimitType.ENERGY:
-            return energy_wh >= (session.energy_limit_wh or 0)
-        case LimitType.TIME:
-            end = time_limit_at(session)
-            return end is not None and now >= end
-        case LimitType.SOC:
-            return soc is not None and soc >= value
-    return False
+    """Whether what was delivered reaches the limit or the hold."""
+    return bounds_of(session).are_reached(energy_wh=energy_wh, total=total, soc=soc, now=now)
 
 
 def may_reach_limit(session: ChargingSession, at: dt.datetime) -> bool:
@@ -65,10 +68,14 @@ def next_look(session: ChargingSession, now: dt.datetime) -> dt.datetime:
     return min(end, look) if end and end > now else look
 
 
+def silent_after(session: ChargingSession) -> dt.timedelta:
+    """How long a charging session may go without a reading."""
+    return dt.timedelta(seconds=max(3 * session.station.meter_interval_s, SILENT_AFTER_S))
+
+
 def _silent_at(session: ChargingSession, now: dt.datetime) -> dt.datetime:
-    allowed_s = max(3 * session.station.meter_interval_s, SILENT_AFTER_S)
     since = session.last_reading_at or session.started_at or now
-    return since + dt.timedelta(seconds=allowed_s)
+    return since + silent_after(session)
 
 
 def projected_wh(session: ChargingSession, now: dt.datetime) -> Wh:
@@ -82,6 +89,6 @@ def _power_w(session: ChargingSession) -> int:
     """The stated power of the station, else the highest seen, else the assumed one."""
     if session.station.max_power_kw:
         return int(session.station.max_power_kw * 1000)
-    seen = session.readings.aggregate(peak=Max("power_w"))["peak"]
+    seen = session.readings_since_start().aggregate(peak=Max("power_w"))["peak"]
     is_told = seen is not None and seen >= LEAST_POWER_W
     return int(seen) if is_told else int(settings.CSMS_ASSUMED_POWER_KW * 1000)

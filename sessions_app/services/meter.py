@@ -4,7 +4,6 @@ import datetime as dt
 from decimal import Decimal
 
 from django.db import transaction
-from django.utils import timezone
 
 from billing.money import Minor
 from stations import clock
@@ -13,28 +12,31 @@ from stations.models import Station
 from ..facts import Metered, Sample
 from ..models import ChargingSession, SessionStatus
 from ..models.session import RUNNING
+from ..running import Running
 from . import orphans, readings
 from .bill import delivered_wh, price_session, session_time
 from .limits import is_reached, next_look
 from .normalise import normalise
 from .stopping import begin_stopping, stop_stray
+from .tracking import follow
 
 
-def record(*, station: Station, fact: Metered) -> None:
+def record(*, station: Station, fact: Metered) -> Running | None:
     """Store the samples of one MeterValues and ask for a stop when the limit is reached.
 
     (session, station time) is the key: a sample that is known changes nothing (P3). Samples of
-    no session are stored too, and an unknown transaction becomes an orphan (P8).
+    no session are stored too, and an unknown transaction becomes an orphan (P8). Returns what the
+    session's next sample can be judged by, where it may be one that keeps the rules.
     """
     if not fact.samples:
-        return
+        return None
     with transaction.atomic():
         # The station's row before the session's: a start locks them in this order.
         clock.observe(station, max(s.at for s in fact.samples), fact.received_at)
         session = _find_session(station, fact)
         if session is None:
             _store_unattributed(station, fact)
-            return
+            return None
         session.station = station
         samples = normalise(
             session,
@@ -47,6 +49,7 @@ def record(*, station: Station, fact: Metered) -> None:
             bring_up_to_date(session, samples, fact.received_at)
         elif session.stop_received_at is None and _has_energy(session, samples):
             stop_stray(session)
+        return follow(session)
 
 
 def _find_session(station: Station, fact: Metered) -> ChargingSession | None:
@@ -79,7 +82,7 @@ def bring_up_to_date(
     session.save(update_fields=_RUNNING_FIELDS)
     soc = max((s.soc for s in samples if s.soc is not None), default=None)
     reached = is_reached(
-        session, energy_wh=session.energy_wh, total=total, soc=soc, now=timezone.now()
+        session, energy_wh=session.energy_wh, total=total, soc=soc, now=received_at
     )
     if reached and session.status == SessionStatus.CHARGING:
         begin_stopping(session, by="limit", actor="kubat")

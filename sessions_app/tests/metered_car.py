@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from sessions_app.services import begin, end, meter
+from sessions_app.services import begin, end
 from stations.gateway.v16 import facts
 from stations.metering import Habits
 from stations.models import Command, Station
@@ -75,7 +75,7 @@ class MeteredCar:
             ],
         }
         fact = facts.metered(payload, stage.now, uuid.uuid4())
-        meter.record(station=fresh(stage), fact=fact)
+        stage.follower.take(fresh(stage), fact)
 
     def stop(self, *, meter_stop: object = None, data: list[Any] | None = None):
         stage = self.stage

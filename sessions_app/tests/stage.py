@@ -8,8 +8,9 @@ from django.utils import timezone
 from billing.money import to_minor
 from sessions_app.facts import Metered, Sample, Started, Stopped
 from sessions_app.models import ChargingSession
-from sessions_app.services import begin, calls, end, meter, resume, start, stop
+from sessions_app.services import begin, calls, end, resume, start, stop
 from sessions_app.services.holds import Limit
+from sessions_app.tests.follower import Follower
 from stations.models import GatewayProcess, Station
 
 FAR = dt.timedelta(days=3650)
@@ -21,6 +22,7 @@ class Stage:
     def __init__(self, station: Station):
         self.now = timezone.now()
         self.register_wh = Decimal(1000)
+        self.follower = Follower()
         self.station = connect(station)
 
     def pass_time(self, **amount: float) -> None:
@@ -84,7 +86,7 @@ class Stage:
             ),
             received_at=self.now,
         )
-        meter.record(station=self.station, fact=fact)
+        self.follower.take(self.station, fact)
 
     def end(self, transaction_id, *, register_wh=None, at=None, reason="Remote", id_tag=""):
         register = self.register_wh if register_wh is None else Decimal(register_wh)

@@ -28,6 +28,7 @@ from billing.models import (
 )
 from billing.money import Minor
 from billing.payments.returns import request_refund
+from config import tallies
 from config.models import WorkerProcess
 from conftest import PASSWORD
 from sessions_app.models import (
@@ -103,6 +104,7 @@ def world(stage, alice, olga):
     IdempotentRequest.objects.create(user=alice, path="/ocpp/start_charge", key="k")
     LogEntry.objects.log_actions(olga.pk, [station], CHANGE, change_message="named")
     WorkerProcess.objects.create(host="test")
+    tallies.run_due(timezone.now())
     guest.open_charge(
         station_id="K-1", connector_id=2, amount=Minor(20_000), provider="manual", seller=olga
     )
@@ -365,3 +367,32 @@ def test_a_diary_is_never_read_as_a_whole(olgas, world, model):
     assert "COUNT(" not in asked[0]
     assert "DISTINCT" not in asked[0]
     assert "LIMIT" in asked[0]
+
+
+def test_readings_and_frames_are_diaries():
+    assert {Reading, Frame} <= set(DIARIES)
+
+
+def test_no_list_counts_further_than_its_bound(olgas, world):
+    for model in MODELS:
+        with CaptureQueriesContext(connection) as queries:
+            olgas.get(page(model, "changelist"))
+        table = f'FROM "{model._meta.db_table}"'
+        asked = [q["sql"] for q in queries if table in q["sql"]]
+        counts = [sql for sql in asked if sql.startswith("SELECT COUNT(")]
+        assert all("LIMIT 10001" in sql or "GROUP BY" in sql for sql in counts), counts
+
+
+def test_the_readings_of_a_station_are_shown_a_month_at_a_time(olgas, station):
+    now = timezone.now()
+    for days in (1, 40):
+        at = now - dt.timedelta(days=days)
+        Reading.objects.create(station=station, connector_id=1, at=at, received_at=at)
+    query = {"station__id__exact": station.pk}
+    found = olgas.get(page(Reading, "changelist"), query)
+    assert [row.at for row in found.context["cl"].result_list] == [now - dt.timedelta(days=1)]
+    assert "By the station&#x27;s clock from" in found.text
+    query["received_at_to_0"] = f"{now - dt.timedelta(days=20):%Y-%m-%d}"
+    found = olgas.get(page(Reading, "changelist"), query)
+    assert [row.at for row in found.context["cl"].result_list] == [now - dt.timedelta(days=40)]
+    assert len(olgas.get(page(Reading, "changelist")).context["cl"].result_list) == 2

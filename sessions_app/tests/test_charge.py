@@ -424,6 +424,19 @@ def test_a_cancelled_start_that_does_not_begin_is_free(stage, alice):
     assert money(alice) == (100_000, 0)
 
 
+def test_a_cancelled_start_gives_way_to_a_card_at_its_connector(stage, alice, card):
+    cancelled = stage.ask(alice, value="500")
+    stage.accept_start()
+    stage.stop(cancelled, alice)
+    verdict = stage.begin("CARD7")
+    assert verdict.tag.status == "Accepted"
+    cancelled.refresh_from_db()
+    assert (cancelled.status, cancelled.cost_minor) == ("completed", 0)
+    stage.deliver(verdict.transaction_id, 800)
+    stage.end(verdict.transaction_id)
+    assert money(alice) == (99_000, 0)
+
+
 def test_a_cancelled_start_that_is_refused_ends_at_once(stage, alice):
     session = stage.ask(alice, value="500")
     command = stage.take_command()

@@ -11,7 +11,7 @@ from billing import ledger
 from billing.models import Account, Tariff
 from conftest import PRICE
 from sessions_app.models import ChargingSession, IdTag, Orphan, Reading
-from sessions_app.services import authorize, begin, end, expire, meter
+from sessions_app.services import authorize, begin, end, expire
 from sessions_app.tests.promises import check_books, check_sessions
 from stations import commands
 from stations.gateway.v16 import facts
@@ -70,7 +70,7 @@ def say_metered(stage, transaction_id, *sampled, timestamp=None):
         ],
     }
     fact = facts.metered(payload, stage.now, None)
-    meter.record(station=fresh(stage), fact=fact)
+    stage.follower.take(fresh(stage), fact)
 
 
 def fresh(stage):

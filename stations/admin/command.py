@@ -13,7 +13,7 @@ from billing.admin.base import DiaryAdmin, RecordInline
 from billing.admin.display import EMPTY, json_text
 from billing.admin.filters import MomentFilter
 
-from ..frames import mask
+from ..masking import mask
 from ..models import Command
 
 MAX_OUTCOME = 200

@@ -13,7 +13,7 @@ from unfold.widgets import (
 
 from billing.admin.reasoned import ReasonForm
 
-from ..frames import SECRET_KEYS
+from ..masking import SECRET_KEYS
 from ..models import Station
 from ..wanted import overridden_need
 

@@ -9,7 +9,7 @@ import datetime as dt
 import functools
 import os
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,8 @@ from django.conf import settings
 from django.utils import timezone
 
 ROOT_LIFE = dt.timedelta(days=365 * 20)
+SERVER_LIFE = dt.timedelta(days=825)
+"""The longest that browsers take, also from a root that their owner has added."""
 ALLOWED_SKEW = dt.timedelta(hours=1)
 """Certificates begin a little earlier: the clock of a station may be behind."""
 CRL_LIFE = dt.timedelta(days=7)
@@ -56,6 +58,24 @@ class Authority:
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_key_usage(is_authority=False), critical=True)
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
+            .add_extension(_issuer_key(self.certificate), critical=False)
+            .sign(self.key, hashes.SHA256())
+        )
+        return pem_of(certificate)
+
+    def issue_for_server(
+        self, key: ec.EllipticCurvePublicKey, names: Sequence[x509.GeneralName]
+    ) -> str:
+        """Sign the key of a server that is reached under these names; return it as PEM."""
+        now = timezone.now()
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Kubat")])
+        server = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
+        certificate = (
+            _builder(subject, self.certificate.subject, key, now, now + SERVER_LIFE)
+            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+            .add_extension(_key_usage(is_authority=False), critical=True)
+            .add_extension(server, critical=False)
+            .add_extension(x509.SubjectAlternativeName(names), critical=False)
             .add_extension(_issuer_key(self.certificate), critical=False)
             .sign(self.key, hashes.SHA256())
         )

@@ -6,6 +6,7 @@ come out of order and stay away, so each only moves a row that may move there.
 
 import datetime as dt
 import re
+from collections.abc import Iterable
 
 from django.db import transaction
 from django.db.models import Q
@@ -86,13 +87,15 @@ def record_status(*, station: Station, said: Progress) -> None:
         _step(update, said, station)
 
 
-def note_version(station: Station, now: dt.datetime) -> None:
-    """Compare the version of a boot with what is on its way; the caller has locked the station."""
-    ours = Q(station=station) & (
+def note_versions(stations: Iterable[Station], now: dt.datetime) -> None:
+    """Compare the versions of boots with what is on its way; the caller has locked the stations."""
+    booted = {station.pk: station for station in stations}
+    ours = Q(station__in=booted) & (
         Q(status__in=(_S.QUEUED, *ACTIVE)) | Q(status=_S.FAILED, expires_at__gt=now)
     )
     for update in _rows(ours):
-        has_it = station.firmware_version == update.campaign.image.version
+        version = booted[update.station_id].firmware_version
+        has_it = version == update.campaign.image.version
         if has_it and update.asked_at is None:
             move(update, _S.SKIPPED, now, cause=ALREADY)
         elif has_it:

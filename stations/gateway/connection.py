@@ -2,7 +2,8 @@
 
 Three tasks: the reader takes frames and never waits for the database; the worker handles calls
 one after the other, in the order in which they came; the lane sends our calls. Answers to our
-calls go from the reader straight to the lane, also while a call is being handled.
+calls go from the reader straight to the lane, also while a call is being handled. Of an idle
+socket only the reader is there.
 """
 
 import asyncio
@@ -13,10 +14,11 @@ from typing import Any
 
 from sessions_app.services.resume import resume
 
-from ..frames import FrameLog
-from ..models import Frame, IgnoredFrames, Station
+from ..frames import IN, OUT, FrameLog
+from ..models import IgnoredFrames, Station
 from . import wire
 from .bridge import DatabaseAway, patiently
+from .followed import Followed
 from .handshake import Admission
 from .lane import Lane
 from .request import ChargePoint, Request
@@ -26,12 +28,15 @@ from .writer import Writer
 logger = logging.getLogger(__name__)
 
 MAX_UNHANDLED = 200
+TURN = 8
+"""How many frames of one socket are read before the others have their turn."""
 FINISH_S = 8.0
 """How long calls that came before a socket closed are still handled; Daphne allows 10 s."""
 VERSIONS: dict[str, Callable[..., ChargePoint]] = {"ocpp1.6": ChargePoint16}
 
 Ignored = IgnoredFrames.Kind
 Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
 class Close(IntEnum):
@@ -47,51 +52,82 @@ class Close(IntEnum):
 class Connection:
     """The socket of one station."""
 
+    __slots__ = (
+        "_calls",
+        "_charge_point",
+        "_frames",
+        "_is_closing",
+        "_is_deaf",
+        "_lane_task",
+        "_may_resume",
+        "_on_heard",
+        "_send",
+        "_unhandled",
+        "_worker",
+        "arrivals",
+        "fence",
+        "is_lenient",
+        "lane",
+        "station_id",
+        "station_pk",
+        "subprotocol",
+        "writer",
+    )
+
     def __init__(
         self,
         admission: Admission,
         *,
         frames: FrameLog,
         writer: Writer,
+        arrivals: Writer,
         on_heard: Callable[[int], None],
-        send_text: Callable[[str], Awaitable[None]],
-        close_socket: Callable[[int], Awaitable[None]],
+        send: Send,
     ) -> None:
         self.station_pk = admission.station_pk
         self.station_id = admission.station_id
         self.subprotocol = admission.subprotocol
         self.fence = admission.fence
         self.is_lenient = admission.is_lenient
+        self.writer, self.arrivals = writer, arrivals
+        self._may_resume = admission.may_resume
         self._is_deaf = False
         self._is_closing = False
-        self.lane = Lane(self, was_accepted=admission.was_accepted)
+        self.lane = Lane(self, admission)
         self._charge_point = VERSIONS[self.subprotocol](self)
         self._frames = frames
-        self.writer = writer
         self._on_heard = on_heard
-        self._send_text = send_text
-        self._close_socket = close_socket
-        self._calls: asyncio.Queue[Request | None] = asyncio.Queue()
+        self._send = send
+        self._calls: list[Request] = []
         self._unhandled = 0
-        self._is_idle = asyncio.Event()
-        self._is_idle.set()
+        self._worker: asyncio.Task[None] | None = None
+        self._lane_task: asyncio.Task[None] | None = None
 
     async def run(self, receive: Receive) -> None:
         """Serve the socket until it is closed from either side."""
-        worker = asyncio.create_task(self._guard(self._work()))
-        lane = asyncio.create_task(self._guard(self._run_lane()))
+        self._lane_task = asyncio.create_task(self._guard(self._begin_lane()))
         try:
             await self._read(receive)
-            self._calls.put_nowait(None)
             self.lane.stop()
-            await asyncio.wait((worker, lane), timeout=FINISH_S)
+            if tasks := self._tasks():
+                await asyncio.wait(tasks, timeout=FINISH_S)
         finally:
-            worker.cancel()
-            lane.cancel()
+            for task in self._tasks():
+                task.cancel()
 
     async def send(self, text: str, *, action: str = "") -> None:
-        self._frames.add(self.station_pk, Frame.Direction.OUT, text, action=action)
-        await self._send_text(text)
+        self._frames.add(self.station_pk, OUT, text, action=action)
+        await self._send({"type": "websocket.send", "text": text})
+
+    def wake_lane(self) -> None:
+        """Let the lane look for commands again; nothing is sent over a socket that closes."""
+        if self._lane_task is None and not self._is_closing:
+            self._lane_task = asyncio.create_task(self._guard(self._run_lane()))
+
+    @property
+    def followed(self) -> Followed:
+        """The running sessions whose samples need not be asked of the database."""
+        return self._charge_point.followed
 
     async def close(self, why: Close) -> None:
         """Close the socket; frames that come after this are left to the station's queue.
@@ -102,17 +138,21 @@ class Connection:
         if not self._is_closing:
             self._is_closing = True
             logger.info("%s: closing, %s", self.station_id, why.name.lower())
-            await self._close_socket(int(why))  # autobahn takes no IntEnum
+            code = int(why)  # autobahn takes no IntEnum
+            await self._send({"type": "websocket.close", "code": code})
 
     async def drain(self, within_s: float) -> None:
         """Answer what has come, then close: the process ends."""
         self._is_deaf = True
-        try:
-            async with asyncio.timeout(within_s):
-                await self._is_idle.wait()
-        except TimeoutError:
-            logger.warning("%s: closed with calls unanswered", self.station_id)
+        if self._worker is not None:
+            _, pending = await asyncio.wait((self._worker,), timeout=within_s)
+            if pending:
+                logger.warning("%s: closed with calls unanswered", self.station_id)
+                pending.pop().cancel()  # the station keeps them; others need the time
         await self.close(Close.SHUTDOWN)
+
+    def _tasks(self) -> list[asyncio.Task[None]]:
+        return [task for task in (self._worker, self._lane_task) if task is not None]
 
     async def _guard(self, loop: Awaitable[None]) -> None:
         """Run one of the tasks; a database that is away ends the socket, never with an error."""
@@ -125,28 +165,29 @@ class Connection:
             await self.close(Close.FAILED)
 
     async def _read(self, receive: Receive) -> None:
+        taken = 0
         while True:
             event = await receive()
             if event["type"] == "websocket.disconnect":
                 return
             if not self._is_deaf:
                 await self._take(event)
-                await asyncio.sleep(0)  # a queue that is not empty never lets others run
+                taken += 1
+                if taken % TURN == 0:
+                    await asyncio.sleep(0)  # a queue that is not empty never lets others run
 
     async def _take(self, event: dict[str, Any]) -> None:
         text: str | None = event.get("text")
         if text is None:
             self._frames.ignore(self.station_pk, Ignored.BINARY)
             size = len(event.get("bytes") or b"")
-            self._frames.add(self.station_pk, Frame.Direction.IN, f"(binary: {size} bytes)")
+            self._frames.add(self.station_pk, IN, f"(binary: {size} bytes)")
             return
         self._on_heard(self.station_pk)
         message = wire.parse(text)
-        frame_id = self._frames.add(
-            self.station_pk, Frame.Direction.IN, text, action=self._action_of(message)
-        )
+        frame = self._frames.add(self.station_pk, IN, text, action=self._action_of(message))
         if isinstance(message, wire.Call):
-            await self._take_call(Request(message, frame_id))
+            await self._take_call(Request(message, frame))
         elif message is None:
             self._frames.ignore(self.station_pk, Ignored.NO_MESSAGE)
         elif not self.lane.take(message):
@@ -159,27 +200,38 @@ class Connection:
         return message.action if isinstance(message, wire.Call) else self.lane.asked(message)
 
     async def _take_call(self, request: Request) -> None:
-        answer = self._charge_point.answer_at_once(request)
+        answer = self._charge_point.answer_at_once(request, is_next=not self._unhandled)
         if answer is not None:
             await self.send(answer, action=request.call.action)
         elif self._unhandled >= MAX_UNHANDLED:
             await self.close(Close.FLOODED)
         else:
             self._unhandled += 1
-            self._is_idle.clear()
-            self._calls.put_nowait(request)
+            self._calls.append(request)
+            if self._worker is None:
+                self._worker = asyncio.create_task(self._guard(self._work()))
 
     async def _work(self) -> None:
-        while (request := await self._calls.get()) is not None:
-            await self._charge_point.handle(request)
-            self.lane.open(self._charge_point.registration)
-            self._unhandled -= 1
-            if not self._unhandled:
-                self._is_idle.set()
+        """Handle what waits; it ends when nothing does, or with its socket."""
+        try:
+            while self._calls:
+                await self._charge_point.handle(self._calls.pop(0))
+                point = self._charge_point
+                self.lane.open(point.registration, has_queued=point.has_queued)
+                self._unhandled -= 1
+        finally:
+            self._worker = None
+
+    async def _begin_lane(self) -> None:
+        if self._may_resume:
+            await patiently(_resume, self.station_pk)
+        await self._run_lane()
 
     async def _run_lane(self) -> None:
-        await patiently(_resume, self.station_pk)
-        await self.lane.run()
+        try:
+            await self.lane.run()
+        finally:
+            self._lane_task = None
 
 
 def _resume(station_pk: int) -> None:

@@ -1,11 +1,10 @@
 """The Channels consumer at /ws/{station_id}: from handshake to close."""
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 from channels.generic.websocket import AsyncWebsocketConsumer
 
-from .connection import Connection, Receive
+from .connection import Connection, Receive, Send
 from .handshake import Refused
 from .process import Gateway
 
@@ -23,12 +22,7 @@ class StationConsumer(AsyncWebsocketConsumer):
         super().__init__()
         self.gateway = gateway
 
-    async def __call__(
-        self,
-        scope: dict[str, Any],
-        receive: Receive,
-        send: Callable[[dict[str, Any]], Awaitable[None]],
-    ) -> None:
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         self.scope, self.base_send = scope, send
         await receive()  # websocket.connect
         try:
@@ -40,12 +34,14 @@ class StationConsumer(AsyncWebsocketConsumer):
             admission,
             frames=self.gateway.frames,
             writer=self.gateway.writer,
+            arrivals=self.gateway.arrivals,
             on_heard=self.gateway.heard,
-            send_text=self.send,
-            close_socket=self.close,
+            send=send,
         )
         try:
             await self.accept(admission.answered)
+            scope["headers"] = []  # nobody reads them now, and the scope lives with the socket
+            del admission
             await self.gateway.enter(connection)
             await connection.run(receive)
         finally:

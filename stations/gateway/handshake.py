@@ -1,13 +1,14 @@
 """Who may open a socket: identity, subprotocol, key, certificate (OCPP-J 1.6 §3, security §2).
 
 `read` is pure and takes what the request says; `admit` judges it against the station's row.
+Thousands at once are admitted by `arrivals`, which leaves to `admit` what is seldom.
 """
 
 import base64
 import binascii
 import ipaddress
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -67,7 +68,11 @@ class Handshake:
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """A socket that may open. `answered` is the subprotocol to tell: None where none is offered."""
+    """A socket that may open. `answered` is the subprotocol to tell: None where none is offered.
+
+    What may be without need is True where nobody has looked: sessions to resume, calls that are
+    queued, a set-up to go on with.
+    """
 
     station_pk: int
     station_id: str
@@ -76,6 +81,9 @@ class Admission:
     answered: str | None
     is_lenient: bool
     was_accepted: bool
+    may_resume: bool = True
+    may_have_queued: bool = True
+    may_go_on: bool = True
 
 
 def read(scope: Mapping[str, Any]) -> Handshake:
@@ -102,15 +110,11 @@ def admit(handshake: Handshake, process_id: uuid.UUID) -> Admission:
     """Judge a handshake and make its socket the live one (P7). Raises Refused."""
     station = _find_station(handshake.station_id)
     proven = _proven_profile(station, handshake)
-    if proven < station.security_profile:
-        cause = Cause.DOWNGRADE if proven else Cause.WRONG_KEY
-        raise Refused(HTTPStatus.UNAUTHORIZED, station_pk=station.pk, cause=cause)
-    subprotocol = next((name for name in SUBPROTOCOLS if name in handshake.offered), None)
-    if subprotocol is None and not station.is_lenient:
-        raise Refused(HTTPStatus.BAD_REQUEST)
+    require(proven, station.security_profile, station_pk=station.pk)
+    subprotocol = choose(handshake, is_lenient=station.is_lenient)
     spoken = subprotocol or SUBPROTOCOLS[0]
     with transaction.atomic():  # only here: a refusal must cost no lock
-        fence = presence.connect(station_pk=station.pk, process_id=process_id, subprotocol=spoken)
+        fence = _connect(station, process_id, spoken)
         if proven > station.security_profile:  # it rises by use, and only staff lower it
             Station.objects.filter(pk=station.pk).update(security_profile=proven)
         if proven == CERTIFIED and handshake.certificate is not None:
@@ -127,6 +131,42 @@ def admit(handshake: Handshake, process_id: uuid.UUID) -> Admission:
         is_lenient=station.is_lenient,
         was_accepted=is_accepted and station.booted_at is not None,
     )
+
+
+def require(proven: int, profile: int, *, station_pk: int) -> None:
+    """Refuse who proves a lower security profile than its own; 0 is proved by anyone."""
+    if proven < profile:
+        cause = Cause.DOWNGRADE if proven else Cause.WRONG_KEY
+        raise Refused(HTTPStatus.UNAUTHORIZED, station_pk=station_pk, cause=cause)
+
+
+def choose(handshake: Handshake, *, is_lenient: bool) -> str | None:
+    """The subprotocol to answer. Raises Refused where none is offered and one is needed."""
+    subprotocol = next((name for name in SUBPROTOCOLS if name in handshake.offered), None)
+    if subprotocol is None and not is_lenient:
+        raise Refused(HTTPStatus.BAD_REQUEST)
+    return subprotocol
+
+
+def has_key(handshake: Handshake, *, identity: str, digests: Collection[str]) -> bool:
+    """Whether a handshake brings one of these keys of the station with this identity."""
+    if not handshake.key or handshake.user.casefold() != identity:
+        return False
+    return keys.is_one_of(handshake.key, digests)
+
+
+def keyed_profile(handshake: Handshake) -> int:
+    """The security profile that a good key proves."""
+    return 2 if handshake.is_secure else 1
+
+
+def _connect(station: Station, process_id: uuid.UUID, subprotocol: str) -> int:
+    try:
+        return presence.connect(
+            station_pk=station.pk, process_id=process_id, subprotocol=subprotocol
+        )
+    except Station.DoesNotExist:  # removed while it was judged
+        raise Refused(HTTPStatus.NOT_FOUND) from None
 
 
 def _identity(raw_path: bytes) -> str:
@@ -215,14 +255,8 @@ def _proven_profile(station: Station, handshake: Handshake) -> int:
     """The highest security profile whose proof this handshake brings."""
     if handshake.certificate is not None and issue.proves(station, handshake.certificate):
         return CERTIFIED
-    if not _has_key(station, handshake):
-        return 0
-    return 2 if handshake.is_secure else 1
-
-
-def _has_key(station: Station, handshake: Handshake) -> bool:
-    """Whether the handshake brings a good key; those on their way are good too."""
-    if not handshake.key or handshake.user.casefold() != station.identity:
-        return False
     pending = PendingKey.objects.filter(station=station).values_list("digest", flat=True)
-    return keys.is_one_of(handshake.key, [station.key_digest, *pending])
+    digests = [station.key_digest, *pending]  # those on their way are good too
+    if not has_key(handshake, identity=station.identity, digests=digests):
+        return 0
+    return keyed_profile(handshake)

@@ -14,11 +14,13 @@ from django.db import InterfaceError, OperationalError
 
 from sessions_app.services import calls
 from stations import commands, configuration, key_report
-from stations.frames import mask
+from stations.masking import mask
 from stations.models import Command, Station
 
 from . import schemas, wire
 from .bridge import in_database, patiently
+from .followed import Followed
+from .handshake import Admission
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +41,12 @@ class Socket(Protocol):
     fence: int
     subprotocol: str
 
+    @property
+    def followed(self) -> Followed: ...
+
     async def send(self, text: str, *, action: str = "") -> None: ...
+
+    def wake_lane(self) -> None: ...
 
 
 class _Outstanding:
@@ -59,26 +66,55 @@ class _Outstanding:
 
 
 class Lane:
-    """Sends what is queued for one socket. `run` is its loop, `stop` ends it with the socket."""
+    """Sends what is queued for one socket. `stop` ends it with the socket.
 
-    def __init__(self, socket: Socket, *, was_accepted: bool) -> None:
+    `run` is its loop; it returns when only a bell can bring more, and the bell has it run again.
+    """
+
+    __slots__ = (
+        "_bell",
+        "_connected_at",
+        "_empty_since",
+        "_is_due",
+        "_is_stopped",
+        "_may_set_up",
+        "_outstanding",
+        "_registration",
+        "_socket",
+        "_was_accepted",
+    )
+
+    def __init__(self, socket: Socket, admission: Admission) -> None:
         self._socket = socket
-        self._was_accepted = was_accepted
+        self._was_accepted = admission.was_accepted
         self._registration: Station.Registration | None = None
-        self._bell = asyncio.Event()
-        self._stopped = asyncio.Event()
+        self._bell: asyncio.Event | None = None
+        self._is_due = admission.may_have_queued
+        """Whether something may be queued: to look costs a query, and a station more of them."""
+        self._is_stopped = False
         self._outstanding: _Outstanding | None = None
         self._connected_at = asyncio.get_running_loop().time()
         self._empty_since = self._connected_at
-        self._may_set_up = True
+        self._may_set_up = admission.may_go_on
 
     def ring(self) -> None:
-        self._bell.set()
+        self._is_due = True
+        if self._bell is not None:
+            self._bell.set()
+        elif not self._is_stopped:
+            self._socket.wake_lane()
 
-    def open(self, registration: Station.Registration | None) -> None:
-        """Take note of how the last Boot over this socket was answered."""
-        if registration is not None and registration != self._registration:
-            self._registration = registration
+    def open(self, registration: Station.Registration | None, *, has_queued: bool = True) -> None:
+        """Take note of how the last Boot over this socket was answered.
+
+        An accepted one has begun the set-up, or let it go on, if there was any to do. Where the
+        lane has not been rung either, there is nothing to look for.
+        """
+        if registration is None or registration == self._registration:
+            return
+        self._registration = registration
+        self._may_set_up = self._may_set_up and registration != Station.Registration.ACCEPTED
+        if has_queued or self._is_due:
             self.ring()
 
     def take(self, answer: Answer) -> bool:
@@ -95,27 +131,38 @@ class Lane:
 
     def stop(self) -> None:
         """End the loop, after it has stored an answer that has come."""
-        self._stopped.set()
+        self._is_stopped = True
         self.ring()
         if self._outstanding is not None:
             self._outstanding.end(None)
 
     async def run(self) -> None:
-        """Send what is queued until the socket closes. Raises DatabaseAway."""
-        while not self._stopped.is_set():
-            self._bell.clear()
+        """Send what is queued, until nothing is or the socket closes. Raises DatabaseAway."""
+        self._bell = asyncio.Event()
+        try:
+            await self._run(self._bell)
+        finally:
+            self._bell = None
+
+    async def _run(self, bell: asyncio.Event) -> None:
+        while not self._has_stopped():
+            bell.clear()
             try:
                 command = await self._claim()
             except (OperationalError, InterfaceError) as error:
                 logger.warning("%s: cannot look for commands: %s", self._socket.station_id, error)
                 await asyncio.sleep(RETRY_S)
+                self._is_due = True
                 continue
-            if self._stopped.is_set():
+            if self._has_stopped():
                 return  # what was just claimed is cut off with the socket
             if command is not None:
                 await self._call(command)
-            elif not await self._set_up():
-                await self._rest()
+            elif not await self._set_up() and not await self._rest(bell):
+                return
+
+    def _has_stopped(self) -> bool:
+        return self._is_stopped
 
     def _up_to(self) -> Command.Lane | None:
         """Which lanes may go now: nothing of our own before Boot is answered (see the design)."""
@@ -129,8 +176,9 @@ class Lane:
 
     async def _claim(self) -> Command | None:
         up_to = self._up_to()
-        if up_to is None or self._stopped.is_set():
+        if up_to is None or not self._is_due or self._has_stopped():
             return None
+        self._is_due = False
         return await in_database(
             calls.claim,
             station_pk=self._socket.station_pk,
@@ -151,8 +199,10 @@ class Lane:
         else:
             if answer is not None:
                 await patiently(_record, command, self._socket.subprotocol, answer)
+                self._socket.followed.forget()  # the interval of samples may be another one
         finally:
             self._outstanding = None
+            self._is_due = True
             self._empty_since = self._now()
 
     async def _set_up(self) -> bool:
@@ -164,19 +214,22 @@ class Lane:
         await patiently(configuration.go_on, self._socket.station_pk)
         return True
 
-    async def _rest(self) -> None:
-        """Wait for the bell, or for what time alone changes."""
+    async def _rest(self, bell: asyncio.Event) -> bool:
+        """Wait for the bell, or for what time alone changes; False when only the bell is left."""
         moments = []
-        if self._registration is None:
+        if self._registration is None and self._is_due:
             moments.append(self._connected_at + UNASKED_AFTER_S)
         if self._may_set_up:
             moments.append(self._empty_since + SETUP_AFTER_S)
         ahead = [moment for moment in moments if moment > self._now()]
+        if not ahead and not bell.is_set():
+            return False
         try:
             async with asyncio.timeout_at(min(ahead, default=None)):
-                await self._bell.wait()
+                await bell.wait()
         except TimeoutError:
             pass
+        return True
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()

@@ -7,20 +7,21 @@ fill the layer's capacity and cost a Redis subscription each.
 import asyncio
 import logging
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
 from channels.layers import get_channel_layer
-from django.db import InterfaceError, OperationalError
+from django.db import IntegrityError, InterfaceError, OperationalError
 from django.utils import timezone
 from redis.exceptions import RedisError
 
-from sessions_app.services import calls
+from sessions_app.services import calls, tracking
 
 from .. import commands, doorbell, presence, refusals
 from ..frames import FrameLog
-from . import handshake
+from . import arrivals, handshake
+from .arrivals import Verdict
 from .bridge import DatabaseAway, as_chore, in_database, patiently
 from .connection import Close, Connection
 from .writer import Writer
@@ -33,11 +34,19 @@ WRITE_EVERY_S = 0.5
 TOUCH_EVERY_S = 5.0
 TELL_EVERY_S = 1.0
 EXPIRE_EVERY_S = 0.5
-ADMIT_S = 5.0
-DRAIN_S = 5.0
+ADMIT_S = 15.0
+"""How long a handshake waits. A late answer is a socket; a refusal comes back as another attempt,
+which costs as much as the first (docs/adr/0050). Less than what the server gives a handshake."""
+ALONE_AT_ONCE = 4
+"""Handshakes that are admitted one by one share the threads with the calls of stations."""
+DRAIN_S = 3.0
 LEAVE_S = 5.0
+PART_S = 3.0
+CUT_OFF_S = 1.0
 
 Chore = Callable[[], Awaitable[None]]
+AWAY = (OperationalError, InterfaceError, IntegrityError, DatabaseAway, TimeoutError)
+"""Why no handshake can be admitted now; without integrity our own lease is gone, until renewed."""
 
 
 class Gateway:
@@ -48,13 +57,15 @@ class Gateway:
         self.channel = f"gateway.{self.id.hex}"
         self.frames = FrameLog()
         self.writer = Writer("station-writer")
+        self.arrivals = Writer("arrivals-writer")
+        self._alone = asyncio.Semaphore(ALONE_AT_ONCE)
         self._live: dict[int, Connection] = {}
         self._all: set[Connection] = set()
         self._heard: set[int] = set()
         self._refusals: dict[tuple[int, refusals.Cause], refusals.Refusals] = {}
         self._closing: set[asyncio.Future[None]] = set()
         self._tasks: list[asyncio.Task[None]] = []
-        self._starting = asyncio.Lock()
+        self._starting: asyncio.Task[None] | None = None
         self._is_stopping = False
         self._is_empty = asyncio.Event()
 
@@ -66,13 +77,26 @@ class Gateway:
         try:
             async with asyncio.timeout(ADMIT_S):
                 await self._start()
-                return await in_database(handshake.admit, asked, self.id)
+                return await self._admit(asked)
         except handshake.Refused as refused:
             self._note(refused)
             raise
-        except (OperationalError, InterfaceError, TimeoutError) as error:
+        except AWAY as error:
             logger.warning("no handshake while the database is away: %s", error)
             raise handshake.Refused(HTTPStatus.SERVICE_UNAVAILABLE) from error
+
+    async def _admit(self, asked: handshake.Handshake) -> handshake.Admission:
+        verdict: Verdict = await self.arrivals.put(self._admit_all, asked)  # raises a Refused
+        if verdict.admission is None:
+            async with self._alone:
+                return await in_database(handshake.admit, asked, self.id)
+        if verdict.has_left_calls:
+            station_pk, fence = verdict.admission.station_pk, verdict.admission.fence
+            await in_database(calls.cut_off, station_pk=station_pk, fence=fence)
+        return verdict.admission
+
+    def _admit_all(self, asked: Sequence[handshake.Handshake]) -> Sequence[Any]:
+        return arrivals.admit_all(asked, self.id)
 
     def _note(self, refused: handshake.Refused) -> None:
         """Count a handshake that a station of ours should have done better."""
@@ -103,20 +127,26 @@ class Gateway:
         if self._live.get(connection.station_pk) is connection:
             del self._live[connection.station_pk]
         try:
-            await patiently(_leave, connection.station_pk, connection.fence)
+            if not self._is_stopping:  # `_part` notes the leaving of all at once
+                await self._note_leaving(connection.station_pk, connection.fence)
         except DatabaseAway as error:
             logger.warning("%s: left without a note: %s", connection.station_id, error)
         finally:
             self._all.discard(connection)
             self._note_emptiness()
 
+    async def _note_leaving(self, station_pk: int, fence: int) -> None:
+        if not await self.arrivals.put(arrivals.leave_all, (station_pk, fence)):
+            await patiently(_leave, station_pk, fence)
+
     async def stop(self) -> None:
-        """Close all sockets properly, write the diary, and give up the lease."""
+        """Close all sockets properly, give up the lease, and write the diary."""
         self._is_stopping = True
         await asyncio.gather(*(connection.drain(DRAIN_S) for connection in set(self._all)))
         await self._all_left()
         doorbell.leave(self.channel)
         self.writer.end()
+        self.arrivals.end()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -137,31 +167,40 @@ class Gateway:
 
     async def _part(self) -> None:
         try:
-            await as_chore(self.frames.write)
-            await self._tell()
-            await as_chore(presence.give_up, self.id)
-        except (OperationalError, InterfaceError) as error:
+            async with asyncio.timeout(PART_S):
+                left = await as_chore(commands.open_at, self.id)
+                await as_chore(presence.give_up, self.id)
+                await as_chore(calls.cut_off_these, left, within_s=CUT_OFF_S)
+                await as_chore(self.frames.write)
+                await self._tell()
+        except (OperationalError, InterfaceError, TimeoutError) as error:
             logger.warning("ended while the database is away: %s", error)
 
     async def _start(self) -> None:
-        async with self._starting:
-            if self._tasks:
-                return
-            await as_chore(presence.renew, self.id, self.channel)
-            self._answer_at_home()
-            self._tasks = [
-                asyncio.create_task(_every(every_s, name, chore))
-                for every_s, name, chore in (
-                    (LEASE_EVERY_S, "lease", self._renew),
-                    (LEASE_EVERY_S, "presence", self._compare),
-                    (LOOK_EVERY_S, "commands", self._look),
-                    (WRITE_EVERY_S, "diary", self._write),
-                    (TOUCH_EVERY_S, "last seen", self._touch),
-                    (TELL_EVERY_S, "refusals", self._tell),
-                    (EXPIRE_EVERY_S, "writer", self._expire),
-                    (0, "doorbell", self._listen),
-                )
-            ]
+        """Begin once. It goes on when the handshake that began it has waited too long."""
+        if self._tasks:
+            return
+        if self._starting is None or self._starting.done():
+            self._starting = asyncio.create_task(self._begin())
+        await asyncio.shield(self._starting)
+
+    async def _begin(self) -> None:
+        await as_chore(presence.renew, self.id, self.channel)
+        self._answer_at_home()
+        self._tasks = [
+            asyncio.create_task(_every(every_s, name, chore))
+            for every_s, name, chore in (
+                (LEASE_EVERY_S, "lease", self._renew),
+                (LEASE_EVERY_S, "presence", self._compare),
+                (LEASE_EVERY_S, "followed sessions", self._check_followed),
+                (LOOK_EVERY_S, "commands", self._look),
+                (WRITE_EVERY_S, "diary", self._write),
+                (TOUCH_EVERY_S, "last seen", self._touch),
+                (TELL_EVERY_S, "refusals", self._tell),
+                (EXPIRE_EVERY_S, "writer", self._expire),
+                (0, "doorbell", self._listen),
+            )
+        ]
 
     def _answer_at_home(self) -> None:
         """Take bells that this process rings itself; its other threads ring too."""
@@ -184,6 +223,14 @@ class Gateway:
                 await connection.close(Close.REPLACED)
         await as_chore(presence.clear_strays, self.id, set(self._live))
 
+    async def _check_followed(self) -> None:
+        """Forget what is followed by facts of a station that have changed."""
+        following = {pk: one.followed for pk, one in self._live.items() if one.followed}
+        if following:
+            facts = await as_chore(tracking.facts_now, set(following))
+            for station_pk, followed in following.items():
+                followed.forget_unless(facts.get(station_pk))
+
     async def _look(self) -> None:
         """Ring for commands whose bell was lost."""
         for station_pk in await as_chore(commands.waiting_at, self.id):
@@ -205,6 +252,7 @@ class Gateway:
 
     async def _expire(self) -> None:
         self.writer.expire()
+        self.arrivals.expire()
 
     async def _listen(self) -> None:
         """Take one bell that another process rang."""
@@ -213,8 +261,9 @@ class Gateway:
     def _answer(self, bell: dict[str, Any]) -> None:
         if bell["type"] == "station.ring":
             self._ring(bell["station"])
-        elif bell["type"] == "station.moved":
-            self._replace(bell["station"], bell["fence"])
+        elif bell["type"] == "stations.moved":
+            for station_pk, fence in bell["stations"]:
+                self._replace(station_pk, fence)
 
     def _replace(self, station_pk: int, fence: int) -> None:
         """Close the socket of a station that has a newer one."""

@@ -97,6 +97,11 @@ def is_known(subprotocol: str, action: str) -> bool:
     return action in actions(subprotocol)
 
 
+def request_validator(subprotocol: str, action: str) -> jsonschema_rs.Validator:
+    """The first judge of requests: its `is_valid` raises ValueError where they are too deep."""
+    return _compiled(subprotocol, action)
+
+
 def request_breach(subprotocol: str, action: str, payload: dict[str, Any]) -> Breach | None:
     """Return the first thing that is wrong with a request, or None. The action is a known one."""
     return _find(_compiled(subprotocol, action), payload)

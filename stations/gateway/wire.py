@@ -19,7 +19,7 @@ _PREFIX = re.compile(rf"\s*\[\s*2\s*,\s*({_STRING})\s*(?:,\s*({_STRING})\s*)?[,\
 """What shows that a text that no parser takes was meant as a call, and as which."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Call:
     """A request of the station. `fault` says what is wrong with its frame, empty when nothing.
 
@@ -59,6 +59,8 @@ def parse(text: str) -> Message | None:
         frame = orjson.loads(text)
     except orjson.JSONDecodeError:
         return _salvage_call(text)
+    if _is_plain_call(frame):
+        return Call(frame[1], frame[2], frame[3], text)
     if not isinstance(frame, list) or len(frame) < 2:
         return None
     kind, message_id = frame[0], frame[1]
@@ -83,11 +85,27 @@ def call(message_id: str, action: str, payload: dict[str, Any]) -> str:
 
 
 def result(message_id: str, payload: dict[str, Any]) -> str:
+    if not payload and _is_plain(message_id):
+        return f'[3,"{message_id}",{{}}]'
     return _write([RESULT, message_id, payload])
 
 
 def error(message_id: str, code: str, description: str) -> str:
     return _write([ERROR, message_id, code, description, {}])
+
+
+def _is_plain_call(frame: Any) -> bool:
+    """Whether a frame is a call with which nothing is wrong: nearly all frames are."""
+    return (
+        type(frame) is list
+        and len(frame) == 4
+        and frame[0] == CALL
+        and type(frame[0]) is int
+        and type(frame[1]) is str
+        and 1 <= len(frame[1]) <= MAX_ID_LENGTH
+        and type(frame[2]) is str
+        and type(frame[3]) is dict
+    )
 
 
 def _read_call(message_id: str, frame: list[Any], text: str) -> Call:
@@ -127,6 +145,15 @@ def _short(value: Any, length: int) -> str:
     return value[:length] if isinstance(value, str) else ""
 
 
+def _is_plain(text: str) -> bool:
+    """Whether a text stands in JSON as it is."""
+    return text.isascii() and text.isprintable() and '"' not in text and "\\" not in text
+
+
 def _write(frame: list[Any]) -> str:
     """ASCII only: an id may hold half a surrogate pair, which no UTF-8 can carry."""
-    return json.dumps(frame, separators=(",", ":"))
+    try:
+        text = orjson.dumps(frame).decode()
+    except TypeError:  # that half, or a number that is too long
+        return json.dumps(frame, separators=(",", ":"))
+    return text if text.isascii() else json.dumps(frame, separators=(",", ":"))

@@ -65,6 +65,7 @@ class Command(models.Model):
         verbose_name_plural = _("commands")
         ordering = ["-created_at"]
         indexes = [
+            models.Index(fields=["status"], name="command_status"),
             models.Index(
                 fields=["station", "lane", "created_at"],
                 condition=models.Q(status__in=["queued", "sent"]),
@@ -74,6 +75,11 @@ class Command(models.Model):
                 fields=["resolved_at"],
                 condition=models.Q(resolved_at__isnull=False),
                 name="command_resolved",
+            ),
+            models.Index(
+                fields=["station", "-created_at"],
+                condition=models.Q(reference__in=["setup", "apply"]),
+                name="command_step",
             ),
         ]
 

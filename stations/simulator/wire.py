@@ -115,6 +115,7 @@ class Wire:
                 raise NoAnswer(f"{action} was not answered in {ANSWER_TIMEOUT_S} s") from None
             finally:
                 del self._pending[message_id]
+                reply.cancel()  # else one that failed while the call went out counts as unheard
 
     async def listen(self) -> None:
         """Read frames until the socket is gone, then raise Disconnected."""

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from sessions_app.services import calls, expire
 from sessions_app.tests.stage import connect
-from stations import commands
+from stations import commands, presence
 from stations.models import Command, Station
 
 Lane, Status = Command.Lane, Command.Status
@@ -121,3 +121,28 @@ def test_a_command_that_ended_is_not_sent(online):
     assert not commands.mark_sent(command, online.fence)
     assert claim(online) is None
     assert Station.objects.get(pk=online.pk).commands.get().status == "expired"
+
+
+def test_a_process_that_ends_cuts_off_what_its_sockets_leave(online):
+    """What waits for any socket goes on waiting, and another process's stations keep theirs."""
+    other = connect(Station.objects.create(station_id="K-2", identity="k-2"))
+    elsewhere = queue(other, Lane.ASKED, is_bound=True)
+    sent, bound, free = (queue(online, Lane.ASKED, is_bound=each) for each in (False, True, False))
+    assert claim(online).pk == sent.pk
+    left = commands.open_at(online.owner_id)
+    presence.give_up(online.owner_id)
+    calls.cut_off_these(left, within_s=60)
+    for command in (sent, bound):
+        command.refresh_from_db()
+        assert (command.status, command.error["code"]) == ("failed", "disconnected")
+    for command in (free, elsewhere):
+        command.refresh_from_db()
+        assert command.status == "queued"
+    assert list(Station.objects.online()) == [other]
+
+
+def test_a_process_that_ends_leaves_over_what_takes_too_long(online):
+    bound = queue(online, Lane.ASKED, is_bound=True)
+    calls.cut_off_these(commands.open_at(online.owner_id), within_s=-1)
+    bound.refresh_from_db()
+    assert bound.status == "queued"

@@ -86,8 +86,8 @@ async def test_what_is_rung_is_what_the_layer_hears(away, settings, redis_url):
     use_layer(settings)
     bell = {"type": "station.ring", "station": away.pk}
     assert await hear(redis_url, lambda: doorbell.ring(away)) == bell
-    moved = {"type": "station.moved", "station": away.pk, "fence": 7}
-    assert await hear(redis_url, lambda: doorbell.tell_moved(CHANNEL, away.pk, 7)) == moved
+    moved = {"type": "stations.moved", "stations": [[away.pk, 7]]}
+    assert await hear(redis_url, lambda: doorbell.tell_moved(CHANNEL, {away.pk: 7})) == moved
 
 
 @pytest.mark.redis

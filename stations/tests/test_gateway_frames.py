@@ -3,12 +3,14 @@
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from stations import addresses, frames
-from stations.frames import FrameLog, mask, mask_text, message_id_of
+from stations import addresses, frame_rows, frames, masking
+from stations.frame_rows import message_id_of
+from stations.frames import IN, FrameLog
+from stations.masking import mask, mask_text
 from stations.models import Frame, IgnoredFrames
-
-IN = Frame.Direction.IN
 
 
 async def test_every_frame_is_kept_in_both_directions(plug_in, gateway, k1):
@@ -167,7 +169,7 @@ def test_what_is_huge_is_cut_and_its_length_is_noted(k1):
     log.add(k1.pk, IN, text)
     log.write()
     kept = Frame.objects.get().text
-    assert len(kept) < frames.MAX_KEPT_CHARS + 100
+    assert len(kept) < frame_rows.MAX_KEPT_CHARS + 100
     assert kept.startswith('[2,"1","StopTransaction"')
     assert kept.endswith('"transactionId":7}]')
     assert f"cut: {len(text)} characters" in kept
@@ -181,12 +183,78 @@ def test_a_secret_of_what_is_huge_is_masked_before_it_is_cut(k1):
     assert "hunter2" not in Frame.objects.get().text
 
 
-@pytest.mark.parametrize("text", ["\\ud800", "\0", "\\u0000", "😀", "\x7f\x1b", "٥"])
+@pytest.mark.on_postgres
+@pytest.mark.parametrize(
+    "text",
+    ["\\ud800", "\0", "\\u0000", "😀", "\x7f\x1b", "٥", "\\.", "\t\\N\r\n\\t", "\\.\n1\t2", "%s"],
+)
 def test_any_text_is_kept(k1, text):
     log = FrameLog()
-    log.add(k1.pk, IN, json.dumps([2, "1", "DataTransfer", {}])[:-1] + text)
+    log.add(k1.pk, IN, json.dumps([2, "1", "DataTransfer", {}])[:-1] + text, action=text)
     assert log.write() == 1
-    assert Frame.objects.get().text.endswith(text.replace("\0", "\ufffd"))
+    row = Frame.objects.get()
+    assert row.text.endswith(text.replace("\0", "\ufffd"))
+    assert row.action == text.replace("\0", "\ufffd")
+
+
+@pytest.mark.on_postgres
+def test_an_action_that_no_utf8_can_carry_is_kept_as_far_as_it_can(k1):
+    log = FrameLog()
+    log.add(k1.pk, IN, "[2", action="a\ud800")
+    assert log.write() == 1
+    assert Frame.objects.get().action == "a?"
+
+
+@pytest.mark.on_postgres
+def test_a_row_is_what_was_noted(k1):
+    log = FrameLog()
+    noted = log.add(k1.pk, IN, '[2,"a1","Heartbeat",{}]', action="Heartbeat")
+    log.write()
+    row = Frame.objects.get(pk=noted.id)
+    assert (row.station, row.direction, row.action, row.at) == (k1, "in", "Heartbeat", noted.at)
+    assert Frame.objects.filter(at=noted.at, at__gte=noted.at).exists()
+
+
+def test_ids_stand_in_the_order_of_the_frames_and_come_once():
+    logs = FrameLog(), FrameLog()
+    noted = [logs[number % 2].add(1, IN, "x") for number in range(2_000)]
+    assert len({one.id for one in noted}) == 2_000
+    assert {one.id.version for one in noted} == {7}
+    moments = [one.at for one in sorted(noted, key=lambda one: one.id)]
+    assert moments == sorted(moments)
+
+
+@pytest.mark.on_postgres
+def test_one_bad_row_among_many_costs_itself_only(k1):
+    log = FrameLog()
+    for number in range(50):
+        log.add(k1.pk + 1000 * (number in (7, 33)), IN, str(number))
+    assert log.write() == 48
+    assert Frame.objects.count() == 48
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                "AuthorizationKey",
+                "PassW",
+                "ord",
+                "d",
+                "SECRET",
+                "\\u00",
+                "4",
+                "8",
+                "ſecret",
+                "K",
+                "x",
+            ]
+        )
+        | st.text(max_size=3)
+    ).map("".join)
+)
+def test_the_cheap_look_for_secrets_finds_what_the_pattern_finds(text):
+    assert masking._may_tell_secret(text) == bool(masking._HINT.search(text))
 
 
 async def test_what_is_ignored_is_counted_and_shown(plug_in, gateway, k1):

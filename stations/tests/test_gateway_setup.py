@@ -259,7 +259,7 @@ async def test_a_key_is_in_no_frame_and_in_no_configuration(plug_in, gateway, ke
 
 
 def test_begin_after_a_finished_set_up_asks_nothing(k1):
-    configuration.begin(k1)
+    configuration.begin([k1])
     Command.objects.update(status=Command.Status.ANSWERED, resolved_at=timezone.now())
-    configuration.begin(k1)
+    configuration.begin([k1])
     assert Command.objects.count() == 1

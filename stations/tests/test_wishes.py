@@ -197,11 +197,11 @@ def test_reboot_required_is_shown_until_the_next_boot_and_then_asked_for(k1):
     report(k1, VendorMode="a", GetConfigurationMaxKeys="1")
     change(k1, "VendorMode", "b", "RebootRequired")
     assert state_of(k1, "VendorMode").state == KeyState.REBOOT
-    configuration.begin(k1)
+    configuration.begin([k1])
     assert state_of(k1, "VendorMode").state == KeyState.FREE
     asked = Command.objects.get(reference=configuration.VERIFY)
     assert (asked.action, asked.payload) == ("GetConfiguration", {"key": ["VendorMode"]})
-    configuration.begin(k1)
+    configuration.begin([k1])
     assert Command.objects.filter(reference=configuration.VERIFY).count() == 1
 
 
@@ -210,7 +210,7 @@ def test_a_station_that_kubat_leaves_alone_is_not_asked_after_its_boot(k1):
     change(k1, "VendorMode", "b", "RebootRequired")
     k1.is_provisioned = False
     k1.save(update_fields=["is_provisioned"])
-    configuration.begin(k1)
+    configuration.begin([k1])
     assert state_of(k1, "VendorMode").state == KeyState.FREE
     assert not Command.objects.filter(status="queued").exists()
 
@@ -263,7 +263,7 @@ def test_a_key_in_another_case_is_the_same_key_and_is_asked_for_as_the_station_w
     assert asked.payload == {"key": "metervaluesampleinterval", "value": "30"}
     change(k1, "metervaluesampleinterval", "30", "RebootRequired")
     assert k1.meter_interval_s == 30
-    configuration.begin(k1)
+    configuration.begin([k1])
     asked = Command.objects.get(reference=configuration.VERIFY)
     assert asked.payload == {"key": ["metervaluesampleinterval"]}
     report(k1, MeterValueSampleInterval="20")
@@ -342,19 +342,19 @@ def finish(station, **answers):
 
 
 def test_a_changed_wish_is_sent_at_the_next_boot_and_not_again(k1, olga):
-    configuration.begin(k1)
+    configuration.begin([k1])
     assert len(finish(k1)) == 5
-    configuration.begin(k1)
+    configuration.begin([k1])
     assert finish(k1) == {}
     wish = want(olga, "300")
-    configuration.begin(k1)
+    configuration.begin([k1])
     assert finish(k1, **{HEARTBEAT: {"status": "Rejected"}}) == {HEARTBEAT: "300"}
     assert state_of(k1, HEARTBEAT).state == KeyState.REFUSED
-    configuration.begin(k1)
+    configuration.begin([k1])
     assert finish(k1) == {}
     wishes.change_wish(wish_id=wish.pk, value="600", by=olga)
     assert state_of(k1, HEARTBEAT).state == KeyState.UNREPORTED
-    configuration.begin(k1)
+    configuration.begin([k1])
     assert finish(k1) == {HEARTBEAT: "600"}
 
 
@@ -362,7 +362,7 @@ def test_staff_apply_wishes_at_a_station_that_kubat_leaves_alone(k1, olga):
     Station.objects.filter(pk=k1.pk).update(is_provisioned=False)
     k1.refresh_from_db()
     want(olga, "300")
-    configuration.begin(k1)
+    configuration.begin([k1])
     assert not Command.objects.exists()
     go_online(k1)
     configuration.apply(station=k1, by=olga, reason="now")
@@ -386,7 +386,7 @@ def test_an_applied_run_that_was_cut_off_goes_on_as_what_it_was(k1, olga):
 
 def test_a_station_that_does_not_report_as_needed_is_told_once_until_it_does(k1, olga):
     report(k1, **{INTERVAL: "60", "MeterValuesSampledData": "SoC,Energy.Active.Import.Register"})
-    configuration.begin(k1)
+    configuration.begin([k1])
     refused = {"status": "Rejected"}
     finish(k1, **{INTERVAL: refused, "MeterValuesSampledData": refused})
     alert = Alert.objects.get()
@@ -412,7 +412,7 @@ def test_a_change_by_hand_is_judged_as_well(k1):
 def test_a_wish_against_a_vital_need_is_told_too(k1, olga):
     report(k1, **{INTERVAL: "10"})
     want(olga, "600", key=INTERVAL)
-    configuration.begin(k1)
+    configuration.begin([k1])
     assert finish(k1)[INTERVAL] == "600"
     assert INTERVAL in Alert.objects.get().text
 

@@ -7,6 +7,7 @@ from ocpp.v16 import call_result
 from ocpp.v16.enums import Action
 
 from sessions_app.models import TransactionNumber
+from sessions_app.running import Running
 from sessions_app.services.authorize import INVALID, TagVerdict, judge_tag
 from sessions_app.services.begin import StartVerdict, begin
 from sessions_app.services.end import end
@@ -18,6 +19,7 @@ from ..bridge import patiently
 from ..request import Request
 from . import facts, meter
 from .exchange import Exchange, answers
+from .prompt import MAX_CHARS
 from .values import text
 
 
@@ -27,12 +29,14 @@ class Core(Exchange):
     @answers(Action.boot_notification)
     async def on_boot(self, request: Request) -> call_result.BootNotification:
         """§4.2: a station that is not accepted yet comes again after the interval."""
-        self.registration = await patiently(
-            reports.record_boot,
-            station_pk=self.link.station_pk,
-            boot=facts.boot(request.call.payload),
-            received_at=request.received_at,
+        self.followed.forget()
+        said = reports.SaidBoot(
+            self.link.station_pk, facts.boot(request.call.payload), request.received_at
         )
+        booted = await self.link.arrivals.put(reports.record_boots, said)
+        if booted is None:
+            booted = reports.Booted(await patiently(reports.record_boot, **said._asdict()))
+        self.registration, self.has_queued = booted
         return call_result.BootNotification(
             current_time=facts.wire_time(timezone.now()),
             interval=settings.CSMS_HEARTBEAT_INTERVAL_S,
@@ -55,7 +59,9 @@ class Core(Exchange):
     async def on_status(self, request: Request) -> call_result.StatusNotification:
         """§4.9."""
         status = facts.status(request.call.payload, request.received_at)
-        await self.use(reports.record_status, status=status)
+        said = reports.SaidStatus(self.link.station_pk, status)
+        if not await self.link.arrivals.put(reports.record_statuses, said):
+            await self.use(reports.record_status, status=status)
         return call_result.StatusNotification()
 
     @answers(Action.start_transaction)
@@ -76,12 +82,25 @@ class Core(Exchange):
     async def on_meter_values(self, request: Request) -> call_result.MeterValues:
         """§4.7. What cannot be placed is no reading: the message is kept for an operator."""
         try:
-            await self.use(_record_here, request=request)
+            if not await self._advance(request):
+                self.followed.take(await self.use(_record_here, request=request))
         except PropertyConstraintViolationError as error:
             await self.keep(request, error.description)
             if not self.link.is_lenient:
                 raise request.breach or error from None
         return call_result.MeterValues()
+
+    async def _advance(self, request: Request) -> bool:
+        """Take one more sample of a session that is followed; False for whatever else it is.
+
+        A long message is not even read here: that would hold up the other sockets.
+        """
+        payload = request.call.payload
+        if len(request.call.text) > MAX_CHARS or meter.has_untimed(payload, "meterValue"):
+            return False
+        return await self.followed.advance(
+            facts.metered(payload, request.received_at, request.frame_id)
+        )
 
     @answers(Action.stop_transaction)
     async def on_stop(self, request: Request) -> call_result.StopTransaction:
@@ -113,12 +132,13 @@ def _begin_here(*, station: Station, request: Request) -> StartVerdict:
     return begin(station=station, fact=facts.started(request.call.payload, request.received_at))
 
 
-def _record_here(*, station: Station, request: Request) -> None:
+def _record_here(*, station: Station, request: Request) -> Running | None:
     payload = request.call.payload
     fact = facts.metered(payload, request.received_at, request.frame_id)
-    record(station=station, fact=fact)
+    running = record(station=station, fact=fact)
     if meter.has_untimed(payload, "meterValue"):
         raise facts.unreadable("timestamp")
+    return running
 
 
 def _end_here(*, station: Station, request: Request) -> TagVerdict | None:

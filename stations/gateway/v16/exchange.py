@@ -6,14 +6,14 @@ InternalError even where the station must keep its message; so frames come here 
 """
 
 import hashlib
+import inspect
 import json
 import logging
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any, ClassVar, TypeVar, cast
 
 import ocpp.messages
 from django.utils import timezone
-from ocpp.charge_point import remove_nones, serialize_as_dict, snake_to_camel_case
 from ocpp.exceptions import (
     FormationViolationError,
     InternalError,
@@ -21,20 +21,22 @@ from ocpp.exceptions import (
     NotSupportedError,
     OCPPError,
 )
-from ocpp.routing import on
+from ocpp.routing import create_route_map, on
 from ocpp.v16 import ChargePoint as PythonOcpp
 from ocpp.v16 import call_result
 from ocpp.v16.enums import Action
 
 from sessions_app.models import Orphan
 from sessions_app.services import orphans
-from stations.frames import mask_text
+from stations.masking import mask_text
 from stations.models import Station
 
 from .. import schemas, wire
 from ..bridge import DatabaseAway, patiently
+from ..followed import Followed
 from ..request import Link, Request
-from . import facts
+from . import answer, facts
+from .prompt import PROMPT
 
 ocpp.messages.ASYNC_VALIDATION = False  # should anything still validate there: no thread hops
 
@@ -65,21 +67,44 @@ class Exchange(PythonOcpp):
     The handlers are methods of its subclasses, one class a profile of OCPP 1.6.
     """
 
+    handlers: ClassVar[dict[str, Callable[..., Any]]] = {}
+    """By action, found once a class: python-ocpp looks for them once a socket."""
+    validators: ClassVar[dict[str, Callable[[Any], bool]]] = {}
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        routes = create_route_map(cls).items()
+        cls.handlers = {
+            action.value: inspect.unwrap(route["_on_action"]) for action, route in routes
+        }
+        cls.validators = {
+            action: schemas.request_validator(SUBPROTOCOL, action).is_valid
+            for action in cls.handlers
+        }
+
     def __init__(self, link: Link) -> None:
-        super().__init__(link.station_id, link)
+        # not python-ocpp's own: its routes, lock and queue cost 8 KiB a socket, for its own loop
+        self.id = link.station_id
         self.link = link
         self.registration: Station.Registration | None = None
+        self.followed = Followed(link.writer)
+        self.has_queued = True
 
-    def answer_at_once(self, request: Request) -> str | None:
+    def answer_at_once(self, request: Request, *, is_next: bool) -> str | None:
         """Return the answer where it needs no database, else None.
 
-        That is a Heartbeat, and the refusal of what would not be stored anyway.
+        That is the refusal of what would not be stored anyway, and what `prompt` answers. While
+        calls before it are still being handled, of these only a Heartbeat does not wait.
         """
         call = request.call
+        if self._is_sound(call):
+            prompt = PROMPT.get(call.action)
+            may_answer = is_next or call.action == "Heartbeat"
+            return prompt(request) if prompt and may_answer else None
         request.breach = self._breach(call)
         if request.breach is None:
-            return _confirmed(call.id, self.heartbeat()) if call.action == "Heartbeat" else None
-        is_kept = call.action in KEPT or (self.link.is_lenient and call.action in self.route_map)
+            return None
+        is_kept = call.action in KEPT or (self.link.is_lenient and call.action in self.handlers)
         return None if is_kept else _refused(call.id, request.breach)
 
     async def handle(self, request: Request) -> None:
@@ -97,7 +122,7 @@ class Exchange(PythonOcpp):
         """Return the confirmation. Raises OCPPError for a CALLERROR: never for a stop (P5)."""
         is_stop = request.call.action == Action.stop_transaction
         try:
-            confirmation = await self.route_map[request.call.action]["_on_action"](request)
+            confirmation = await self.handlers[request.call.action](self, request)
         except (OCPPError, DatabaseAway):
             raise
         except Exception:
@@ -110,11 +135,21 @@ class Exchange(PythonOcpp):
             raise request.breach
         return confirmation
 
+    def _is_sound(self, call: wire.Call) -> bool:
+        """Whether nothing is wrong with a call; False also where only a closer look can tell."""
+        is_valid = self.validators.get(call.action)
+        if call.fault or is_valid is None:
+            return False
+        try:
+            return bool(is_valid(call.payload))
+        except ValueError:  # deeper than the validator goes
+            return False
+
     def _breach(self, call: wire.Call) -> OCPPError | None:
         """What is wrong with a call before anyone looks at what it means."""
         if call.fault:
             return FormationViolationError(call.fault)
-        if call.action not in self.route_map:
+        if call.action not in self.handlers:
             if schemas.is_known(SUBPROTOCOL, call.action):
                 return NotSupportedError("This action is not for a central system.")
             return NotImplementedError("This action is not known.")
@@ -127,7 +162,8 @@ class Exchange(PythonOcpp):
         return call_result.Heartbeat(current_time=facts.wire_time(timezone.now()))
 
     async def use(self, use_case: Callable[..., T], **arguments: Any) -> T:
-        """Run a use case with this station, as its row now is."""
+        """Run a use case with this station, as its row now is; it may change what is followed."""
+        self.followed.forget()
         return await patiently(_with_station, self.link.station_pk, use_case, arguments)
 
     async def keep(self, request: Request, cause: str) -> None:
@@ -165,8 +201,7 @@ def _keep_unreadable(*, station: Station, kind: Orphan.Kind, call: wire.Call, ca
 
 
 def _confirmed(message_id: str, confirmation: Any) -> str:
-    payload = snake_to_camel_case(remove_nones(serialize_as_dict(confirmation)))
-    return wire.result(message_id, payload)
+    return wire.result(message_id, answer.payload_of(confirmation))
 
 
 def _refused(message_id: str, error: OCPPError) -> str:

@@ -81,6 +81,12 @@ def started(payload: Payload, received_at: dt.datetime) -> Started:
     )
 
 
+def is_nothing_metered(payload: Payload) -> bool:
+    """Whether a sound MeterValues has a connector and nothing that would be stored."""
+    connector_id = payload["connectorId"]
+    return 0 <= connector_id <= MAX_CONNECTOR_ID and meter.says_nothing(payload)
+
+
 def metered(payload: Payload, received_at: dt.datetime, frame_id: uuid.UUID) -> Metered:
     """MeterValues (§6.31). Raises only when neither connector nor transaction can be told."""
     transaction_id = integer(payload, "transactionId")

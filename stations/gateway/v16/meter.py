@@ -74,6 +74,15 @@ def has_untimed(payload: Payload, key: str) -> bool:
     )
 
 
+def says_nothing(payload: Payload) -> bool:
+    """Whether nothing of a sound MeterValues would be stored: other measurands, at known times."""
+    return all(
+        moment(entry["timestamp"]) is not None
+        and not any(item.get("measurand", ENERGY) in FACTORS for item in entry["sampledValue"])
+        for entry in payload["meterValue"]
+    )
+
+
 def _sample(at: dt.datetime, sampled: list[dict[str, Any]]) -> Sample | None:
     """One moment of the meter; None when it says nothing that we use."""
     flags: set[str] = set()

@@ -11,6 +11,9 @@ from typing import Any
 
 Payload = Mapping[str, Any]
 
+_PLAIN_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{3})?Z", re.ASCII)
+"""As nearly all stations write a time; datetime reads it in a tenth of the time."""
+
 LARGEST = Decimal(10) ** 11
 """Above what any meter can show, and below what a row can hold."""
 FINEST = Decimal("0.000001")
@@ -64,7 +67,18 @@ def amount(value: Any) -> Decimal | None:
 
 def moment(value: Any) -> dt.datetime | None:
     """An RFC 3339 time in UTC; one without a zone is taken as UTC, as many stations mean it."""
-    found = _TIME.fullmatch(value.strip()) if isinstance(value, str) else None
+    if not isinstance(value, str):
+        return None
+    if _PLAIN_TIME.fullmatch(value):
+        try:
+            return dt.datetime.fromisoformat(value)
+        except ValueError:
+            return None
+    return _read_moment(value)
+
+
+def _read_moment(value: str) -> dt.datetime | None:
+    found = _TIME.fullmatch(value.strip())
     if found is None:
         return None
     year, month, day, hour, minute, second, fraction, sign, zone_h, zone_min = found.groups()

@@ -1,4 +1,4 @@
-"""Large bodies over HTTP: bounded as they come, read from disk, and sent as fast as they are read.
+"""Large bodies with Daphne: bounded as they come, read from disk, sent as fast as they are read.
 
 Daphne as it is takes bodies of any size, puts each into memory whole before the application sees
 it, lets Twisted parse forms in memory as well (600 MB for a form of 50 MB), and keeps in memory
@@ -7,11 +7,13 @@ what a slow reader has not taken yet.
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from io import BytesIO
 from typing import IO, Any
 
 from daphne.http_protocol import WebRequest
-from django.conf import settings
+
+from .limits import largest_body, refusal
 
 Event = dict[str, Any]
 Receive = Callable[[], Awaitable[Event]]
@@ -20,14 +22,6 @@ Application = Callable[[Event, Receive, Any], Awaitable[None]]
 BODY = "kubat.body"
 """The key of a scope under which a body lies that is on disk."""
 PIECE_BYTES = 64 * 1024
-FORM_OVERHEAD_BYTES = 1_000_000
-TOO_LARGE = b"HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
-
-
-def largest_body() -> int:
-    """No request is larger than the largest file that anyone may bring, as a form."""
-    most_mb = max(settings.CSMS_FIRMWARE_MAX_MB, settings.CSMS_UPLOAD_MAX_MB)
-    return int(most_mb * 1_000_000 + FORM_OVERHEAD_BYTES)
 
 
 class PacedRequest(WebRequest):
@@ -88,7 +82,7 @@ class PacedRequest(WebRequest):
     def _refuse(self) -> None:
         if not self._is_refused:
             self._is_refused = True
-            self.transport.write(TOO_LARGE)
+            self.transport.write(refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE))
             self.channel.loseConnection()
 
 

@@ -1,0 +1,1 @@
+"""What Kubat is compared with; each is a program of its own."""

@@ -1,0 +1,1 @@
+"""A small Django project as its libraries' documentation shows: Channels, Daphne, python-ocpp."""

@@ -1,0 +1,198 @@
+"""Turn a table into one that is partitioned by time, and back, with its rows, on PostgreSQL.
+
+The rows stay where they are: the table becomes the partition of all that came before the next
+period, which costs one new primary key and one check of its rows. What is later than that (a
+clock that is ahead) moves into its own period or the default partition.
+"""
+
+import datetime as dt
+from dataclasses import dataclass
+
+from django.db import connections
+
+
+@dataclass(frozen=True)
+class Partitioning:
+    """`table` by its column `at`, a partition a `period` ("day" or "month") of UTC."""
+
+    table: str
+    period: str
+    has_sequence: bool = False
+
+    @property
+    def before(self):
+        return f"{self.table}_before"
+
+    @property
+    def default(self):
+        return f"{self.table}_default"
+
+    def forward(self, apps, schema_editor):
+        if schema_editor.connection.vendor == "postgresql":
+            with connections[schema_editor.connection.alias].cursor() as cursor:
+                _Change(self, cursor).partition()
+
+    def backward(self, apps, schema_editor):
+        if schema_editor.connection.vendor == "postgresql":
+            with connections[schema_editor.connection.alias].cursor() as cursor:
+                _Change(self, cursor).join()
+
+
+@dataclass(frozen=True)
+class Room:
+    """Room in the pages of a table whose rows are updated all day: an update that moves no
+    indexed column then stays on its page and touches no index (PostgreSQL's heap-only tuples).
+    """
+
+    table: str
+    fillfactor: int = 70
+
+    def forward(self, apps, schema_editor):
+        if schema_editor.connection.vendor == "postgresql":
+            schema_editor.execute(f"ALTER TABLE {self.table} SET (fillfactor = {self.fillfactor})")
+
+    def backward(self, apps, schema_editor):
+        if schema_editor.connection.vendor == "postgresql":
+            schema_editor.execute(f"ALTER TABLE {self.table} RESET (fillfactor)")
+
+
+class _Change:
+    def __init__(self, what, cursor):
+        self.what = what
+        self.cursor = cursor
+
+    def partition(self):
+        what = self.what
+        self._run("SET CONSTRAINTS ALL IMMEDIATE")
+        constraints, indexes = self._definitions()
+        self._run(f"ALTER TABLE {what.table} RENAME TO {what.before}")
+        self._free_names(constraints, indexes)
+        sequence = self._free_sequence() if what.has_sequence else ""
+        self._run(
+            f"CREATE TABLE {what.table} (LIKE {what.before} INCLUDING CONSTRAINTS) "
+            f"PARTITION BY RANGE (at)"
+        )
+        self._define(constraints, indexes, key="id, at")
+        self._run(f"CREATE TABLE {what.default} PARTITION OF {what.table} DEFAULT")
+        is_empty = not self._value(f"SELECT EXISTS (SELECT 1 FROM {what.before})")
+        periods = self._periods()
+        for begin, end in periods if is_empty else periods[1:]:
+            name = f"{what.table}_{begin:%Y%m%d}"
+            if what.period == "month":
+                name = f"{what.table}_{begin:%Y%m}"
+            self._run(
+                f"CREATE TABLE {name} PARTITION OF {what.table} FOR VALUES FROM (%s) TO (%s)",
+                begin, end,
+            )
+        if is_empty:
+            self._run(f"DROP TABLE {what.before}")
+        else:
+            self._attach_before(periods[0][1])
+        if sequence:
+            self._own_sequence(sequence)
+
+    def _attach_before(self, end):
+        what = self.what
+        self._run(
+            f"ALTER TABLE {what.before} DROP CONSTRAINT {what.before}_pkey, "
+            f"ADD CONSTRAINT {what.before}_pkey PRIMARY KEY (id, at)"
+        )
+        self._run(
+            f"WITH late AS (DELETE FROM {what.before} WHERE at >= %s RETURNING *) "
+            f"INSERT INTO {what.table} SELECT * FROM late",
+            end,
+        )
+        self._run("SET CONSTRAINTS ALL IMMEDIATE")
+        self._run(
+            f"ALTER TABLE {what.table} ATTACH PARTITION {what.before} "
+            f"FOR VALUES FROM (MINVALUE) TO (%s)",
+            end,
+        )
+
+    def join(self):
+        """Make one plain table again, a partition at a time."""
+        what, parts = self.what, f"{self.what.table}_parts"
+        self._run("SET CONSTRAINTS ALL IMMEDIATE")
+        constraints, indexes = self._definitions()
+        self._run(f"ALTER TABLE {what.table} RENAME TO {parts}")
+        self._free_names(constraints, indexes, of=parts)
+        self._run(f"CREATE TABLE {what.table} (LIKE {parts} INCLUDING CONSTRAINTS)")
+        self._run(
+            "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = %s::regclass", parts
+        )
+        for (leaf,) in self.cursor.fetchall():
+            self._run(f"INSERT INTO {what.table} SELECT * FROM {leaf}")
+            self._run(f"DROP TABLE {leaf}")
+        self._run(f"DROP TABLE {parts}")
+        self._define(constraints, indexes, key="id")
+        if what.has_sequence:
+            self._run(f"ALTER TABLE {what.table} ALTER id ADD GENERATED BY DEFAULT AS IDENTITY")
+            self._own_sequence(f"{what.table}_id_seq", make=False)
+
+    def _definitions(self):
+        """The constraints (name, kind, text) and the other indexes (name, text) of the table."""
+        self._run(
+            "SELECT conname, contype, pg_get_constraintdef(oid) FROM pg_constraint "
+            "WHERE conrelid = %s::regclass AND contype IN ('p', 'u', 'f') ORDER BY conname",
+            self.what.table,
+        )
+        constraints = self.cursor.fetchall()
+        self._run(
+            "SELECT c.relname, pg_get_indexdef(c.oid) FROM pg_index i "
+            "JOIN pg_class c ON c.oid = i.indexrelid WHERE i.indrelid = %s::regclass "
+            "AND NOT EXISTS (SELECT 1 FROM pg_constraint WHERE conindid = c.oid) "
+            "ORDER BY c.relname",
+            self.what.table,
+        )
+        return constraints, self.cursor.fetchall()
+
+    def _free_names(self, constraints, indexes, of=""):
+        of = of or self.what.before
+        suffix = of.rpartition("_")[2]
+        for name, kind, _ in constraints:
+            if kind in "pu":
+                new = f"{of}_pkey" if kind == "p" else f"{name[:50]}_{suffix}"
+                self._run(f'ALTER TABLE {of} RENAME CONSTRAINT "{name}" TO "{new}"')
+        for name, _ in indexes:
+            self._run(f'ALTER INDEX "{name}" RENAME TO "{name[:50]}_{suffix}"')
+
+    def _define(self, constraints, indexes, *, key):
+        for name, kind, text in constraints:
+            text = f"PRIMARY KEY ({key})" if kind == "p" else text
+            self._run(f'ALTER TABLE {self.what.table} ADD CONSTRAINT "{name}" {text}')
+        for _, text in indexes:
+            self._run(text.replace(" ON ONLY ", " ON "))
+
+    def _free_sequence(self):
+        """Number the rows by a sequence of its own: partitions have no identity before 17."""
+        what = self.what
+        self._run(f"ALTER TABLE {what.before} ALTER id DROP IDENTITY")
+        return f"{what.table}_id_seq"
+
+    def _own_sequence(self, sequence, *, make=True):
+        table = self.what.table
+        if make:
+            self._run(f"CREATE SEQUENCE {sequence} OWNED BY {table}.id")
+            self._run(f"ALTER TABLE {table} ALTER id SET DEFAULT nextval('{sequence}')")
+        self._run(f"SELECT setval('{sequence}', coalesce(max(id), 0) + 1, false) FROM {table}")
+
+    def _periods(self):
+        """This period and the next two."""
+        begin = dt.datetime.now(dt.UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        if self.what.period == "month":
+            begin = begin.replace(day=1)
+        periods = []
+        for _ in range(3):
+            end = begin + dt.timedelta(days=1)
+            if self.what.period == "month":
+                end = (begin + dt.timedelta(days=31)).replace(day=1)
+            periods.append((begin, end))
+            begin = end
+        return periods
+
+    def _value(self, sql):
+        self._run(sql)
+        return self.cursor.fetchone()[0]
+
+    def _run(self, sql, *values):
+        self.cursor.execute(sql, values or None)
