@@ -20,11 +20,11 @@ CHANNEL = "gateway.elsewhere"
 
 @pytest.fixture
 def away(station, monkeypatch):
-    """K-1 with its socket at another process."""
+    """K-1 with its socket at another process, which was read with it."""
     monkeypatch.setattr(doorbell, "_line", doorbell.Line())
     owner = GatewayProcess.objects.create(channel=CHANNEL, host="elsewhere")
     Station.objects.filter(pk=station.pk).update(owner=owner)
-    return Station.objects.get(pk=station.pk)
+    return Station.objects.select_related("owner").get(pk=station.pk)
 
 
 @pytest.fixture
@@ -81,18 +81,16 @@ async def hear(url, ring):
 
 
 @pytest.mark.redis
-@pytest.mark.django_db(transaction=True)
 async def test_what_is_rung_is_what_the_layer_hears(away, settings, redis_url):
     settings.REDIS_URL = redis_url
     use_layer(settings)
     bell = {"type": "station.ring", "station": away.pk}
     assert await hear(redis_url, lambda: doorbell.ring(away)) == bell
-    moved = {"type": "station.moved", "station": away.pk, "fence": 7}
-    assert await hear(redis_url, lambda: doorbell.tell_moved(CHANNEL, away.pk, 7)) == moved
+    moved = {"type": "stations.moved", "stations": [[away.pk, 7]]}
+    assert await hear(redis_url, lambda: doorbell.tell_moved(CHANNEL, {away.pk: 7})) == moved
 
 
 @pytest.mark.redis
-@pytest.mark.django_db(transaction=True)
 async def test_a_redis_that_was_away_is_rung_again(away, own_redis, settings, caplog):
     await sync_to_async(doorbell.ring)(away)
     assert "doorbell lost" in caplog.text
@@ -130,11 +128,11 @@ def test_an_owner_that_was_read_with_the_station_is_not_asked_for(
     heard = []
     doorbell.answer_at(CHANNEL, heard.append)
     try:
-        with django_assert_num_queries(1):
-            doorbell.ring(away)
-        known = Station.objects.select_related("owner").get(pk=away.pk)
         with django_assert_num_queries(0):
-            doorbell.ring(known)
+            doorbell.ring(away)
+        unread = Station.objects.get(pk=away.pk)
+        with django_assert_num_queries(1):
+            doorbell.ring(unread)
     finally:
         doorbell.leave(CHANNEL)
     assert heard == [{"type": "station.ring", "station": away.pk}] * 2
