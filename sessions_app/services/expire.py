@@ -5,6 +5,7 @@ import uuid
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import Exists, OuterRef
 
 from billing.energy import Wh
 from stations import alerts, commands
@@ -50,9 +51,12 @@ def _end_command(command_id: uuid.UUID, status: Command.Status) -> None:
 
 
 def _lost_now() -> list[uuid.UUID]:
-    """Running sessions whose station has gone since the last look."""
-    offline = Station.objects.offline().values("pk")
-    sessions = ChargingSession.objects.running().filter(lost_at__isnull=True, station__in=offline)
+    """Running sessions whose station has gone since the last look.
+
+    It looks at the stations of running sessions only: every second, all of them are too many.
+    """
+    is_online = Exists(Station.objects.online().filter(pk=OuterRef("station")))
+    sessions = ChargingSession.objects.running().filter(~is_online, lost_at__isnull=True)
     return list(sessions.filter(transaction_id__isnull=False).values_list("pk", flat=True))
 
 
