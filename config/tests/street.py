@@ -18,7 +18,8 @@ SETTINGS = {
     "DJANGO_SUPERUSER_PASSWORD": PASSWORD,
     "CSMS_PROVISION": "false",
     "CSMS_RFID_HOLD": "20",
-    "CSMS_UNKNOWN_STATIONS": "refuse",
+    # a machine that is slow is not a database that is away
+    "CSMS_DATABASE_WAIT_S": "120",
 }
 TAG = "ALICES-CARD"
 BOOT = {"chargePointVendor": "Light", "chargePointModel": "Station"}

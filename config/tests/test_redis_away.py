@@ -15,7 +15,7 @@ from config.tests.street import SETTINGS, Charge, Street, ok
 pytestmark = [pytest.mark.e2e, pytest.mark.postgres, pytest.mark.redis]
 logger = logging.getLogger(__name__)
 
-COUNT = int(os.environ.get("KUBAT_REDIS_STATIONS", "60"))
+COUNT = int(os.environ.get("KUBAT_REDIS_STATIONS", "40"))
 AWAY_S = 4
 
 
@@ -54,7 +54,7 @@ async def test_redis_away_at_a_start_and_at_a_stop_costs_delay_and_no_socket(ser
     one, other = servers
     street = await asyncio.to_thread(Street, one, COUNT)
     keepers = [Keeper(servers[n % 2].ws_url(f"S-{n}")) for n in range(COUNT)]
-    charges = [Charge(keeper) for keeper in keepers]
+    charges = [Charge(keeper, every_s=2) for keeper in keepers]
     await asyncio.gather(*(charge.boot() for charge in charges))
     ordered, *by_card = charges
     await asyncio.gather(*(charge.begin() for charge in by_card))

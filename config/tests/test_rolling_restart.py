@@ -124,12 +124,6 @@ async def test_a_rolling_restart_loses_nothing(servers, proxy, street):
     for keeper in keepers:
         await keeper.stop()
 
-    assert set(app.statuses["GET"]) == {200}
-    assert set(app.statuses["POST"]) <= {201, 409} | CLEAR
-    assert {code for keeper in keepers for code in keeper.closes} <= {1000, 1001}
-    assert street.rows(LOST) == [(0,)]
-    await asyncio.to_thread(street.see_all_settled, charges)
-    assert balance(servers[0], street) == 40 * COUNT + app.paid - spent(street)
     refused = Counter(status for keeper in keepers for status in keeper.refusals)
     logger.info(
         "%d stations, longest answer %.2f s, refused %s, API %s",
@@ -138,6 +132,12 @@ async def test_a_rolling_restart_loses_nothing(servers, proxy, street):
         dict(refused),
         app.statuses,
     )
+    assert set(app.statuses["GET"]) == {200}
+    assert set(app.statuses["POST"]) <= {201, 409} | CLEAR
+    assert {code for keeper in keepers for code in keeper.closes} <= {1000, 1001}
+    assert street.rows(LOST) == [(0,)]
+    await asyncio.to_thread(street.see_all_settled, charges)
+    assert balance(servers[0], street) == 40 * COUNT + app.paid - spent(street)
 
 
 def balance(server, street):
