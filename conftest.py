@@ -9,7 +9,6 @@ import datetime as dt
 import functools
 import os
 import shutil
-import urllib.parse
 import uuid
 from decimal import Decimal
 
@@ -17,9 +16,11 @@ import psycopg
 import pytest
 import redis
 from django.conf import settings
+from django.db import connection
 
 from billing.models import Payment, Tariff, User
 from billing.payments import topups
+from config.tests import blank, emptying
 from stations.models import Connector, Station, TariffAssignment
 
 PRICE = Decimal("12.50")
@@ -28,6 +29,8 @@ PASSWORD = "correct horse battery staple"
 POSTGRES = os.environ.get("KUBAT_TEST_POSTGRES", "postgres://postgres@127.0.0.1:5432/postgres")
 REDIS = os.environ.get("KUBAT_TEST_REDIS", "redis://127.0.0.1:6379/15")
 IS_CI = bool(os.environ.get("CI"))
+
+emptying.install()
 
 
 @functools.cache
@@ -61,6 +64,14 @@ def pytest_collection_modifyitems(config, items):
         config.hook.pytest_deselected(items=out)
 
 
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings):
+    """Wait for no disk after a commit: no test here cuts the power."""
+    if settings.IS_SQLITE:
+        options = connection.settings_dict["OPTIONS"]
+        options["init_command"] = options["init_command"].replace("=FULL", "=OFF")
+
+
 def pytest_runtest_setup(item):
     for name, (address, is_there) in SERVERS.items():
         if item.get_closest_marker(name) and not is_there():
@@ -80,11 +91,17 @@ def pytest_sessionfinish(session):
 @pytest.fixture
 def postgres_url():
     """The DATABASE_URL of a new, empty database; its test is marked `postgres`."""
-    name = f"kubat_{uuid.uuid4().hex[:12]}"
-    with psycopg.connect(POSTGRES, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-        yield urllib.parse.urlsplit(POSTGRES)._replace(path=f"/{name}").geturl()
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    url = blank.create_postgres(POSTGRES, is_migrated=False)
+    yield url
+    blank.drop_postgres(POSTGRES, url)
+
+
+@pytest.fixture
+def migrated_postgres_url():
+    """The DATABASE_URL of a new database that is migrated; its test is marked `postgres`."""
+    url = blank.create_postgres(POSTGRES, is_migrated=True)
+    yield url
+    blank.drop_postgres(POSTGRES, url)
 
 
 @pytest.fixture

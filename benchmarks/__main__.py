@@ -61,9 +61,16 @@ async def measure(options: Options, names: list[str]) -> tuple[Findings, list[st
                     findings.add(await SCENARIOS[name](stage))
                 except FAULTS as error:
                     say(f"!!! {name} failed: {error}")
+                    say(_last_words(options.directory))
                     failed.append(name)
                 say(f"--- {name}: {time.monotonic() - began:.0f} s")
     return findings, failed
+
+
+def _last_words(directory: Path) -> str:
+    """The end of what each server logged; those of earlier scenarios are there as well."""
+    logs = sorted(directory.glob("*.log"), key=lambda log: log.stat().st_mtime)
+    return "\n".join(f"[{log.stem}]\n{log.read_text(errors='replace')[-1000:]}" for log in logs)
 
 
 def lift_file_limit() -> None:

@@ -1,13 +1,16 @@
 """Run manage.py under cProfile, all threads of it: `python -m benchmarks.profiled FILE serve …`.
 
-The sums of all threads are written to FILE when the process ends.
+It counts CPU time, so that threads that wait are not in the way. The sums of all threads are
+written to FILE when the process ends.
 """
 
 import cProfile
+import io
 import os
 import pstats
 import sys
 import threading
+import time
 from typing import Any
 
 _profiles: list[cProfile.Profile] = []
@@ -29,7 +32,7 @@ def main(file: str, arguments: list[str]) -> None:
 
 
 def _new_profile() -> cProfile.Profile:
-    profile = cProfile.Profile()
+    profile = cProfile.Profile(time.thread_time)
     _profiles.append(profile)
     return profile
 
@@ -57,8 +60,6 @@ def _write(file: str) -> None:
 
 def tell(file: str, *, lines: int = 40) -> str:
     """The functions that took the most time, themselves and with what they called."""
-    import io
-
     text = io.StringIO()
     stats = pstats.Stats(file, stream=text).strip_dirs()
     stats.sort_stats("tottime").print_stats(lines)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from .figures import Figure
-from .fleet import Fleet, Meter, Window
+from .fleet import Fleet, LoadFailed, Meter, Window
 from .messages import Kind
 from .options import Sizes
 
@@ -13,12 +13,16 @@ Say = Callable[[str], None]
 
 @dataclass
 class Contestant:
-    """One server under load; `meter` reads its CPU time, and its database's after it."""
+    """One server under load; `meter` reads its CPU time, and its database's after it.
+
+    `count_rows` says how many rows its database has, where each message must leave one.
+    """
 
     name: str
     fleet: Fleet
     kind: Kind
     meter: Meter
+    count_rows: Callable[[], int] | None = None
     windows: list[Window] = field(default_factory=list)
 
     def cost_us(self, index: int = 0) -> list[float]:
@@ -38,7 +42,18 @@ class Contestant:
 
 
 async def alternate(contestants: Sequence[Contestant], sizes: Sizes, say: Say) -> None:
-    """Measure all contestants in each round."""
+    """Measure all contestants in each round. Raises LoadFailed, also where a row is missing."""
+    storing = [
+        (each, each.count_rows, each.count_rows()) for each in contestants if each.count_rows
+    ]
+    await _alternate(contestants, sizes, say)
+    for each, count_rows, before in storing:
+        stored, replies = count_rows() - before, each.fleet.watch.replies
+        if stored < replies:
+            raise LoadFailed(f"{each.name} answered {replies} and stored {stored}")
+
+
+async def _alternate(contestants: Sequence[Contestant], sizes: Sizes, say: Say) -> None:
     for number in range(sizes.rounds):
         for contestant in contestants[:: 1 if number % 2 == 0 else -1]:
             window = await contestant.fleet.load(

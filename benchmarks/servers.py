@@ -50,7 +50,11 @@ class Server:
                 stdout=log,
                 stderr=log,
             )
-        self._wait_listening()
+        try:
+            self._wait_listening()
+        except ServerFailed:
+            self.end()
+            raise
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -58,7 +62,7 @@ class Server:
 
     def end(self, *, is_graceful: bool = False) -> None:
         """End it at once, or by a drain that takes seconds."""
-        if self._process is not None:
+        if self._process is not None and self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM if is_graceful else signal.SIGKILL)
             self._process.wait(END_S)
 

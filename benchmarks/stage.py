@@ -2,13 +2,16 @@
 
 import contextlib
 import shutil
+import sqlite3
 import urllib.parse
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import servers
+import psycopg
+
+from . import profiled, servers
 from .figures import Figure, Goal
 from .options import UVICORN, Options
 from .rounds import Say
@@ -28,6 +31,17 @@ class Database:
     @property
     def engine(self) -> str:
         return SQLITE if self.url.startswith("sqlite") else POSTGRESQL
+
+    def count(self, table: str) -> int:
+        """How many rows a table has."""
+        query = f"SELECT count(*) FROM {table}"
+        if self.engine == SQLITE:
+            with contextlib.closing(sqlite3.connect(urllib.parse.urlsplit(self.url).path)) as file:
+                return int(file.execute(query).fetchone()[0])
+        with psycopg.connect(self.url) as connection:
+            row = connection.execute(query.encode()).fetchone()
+        assert row is not None
+        return int(row[0])
 
 
 class Stage:
@@ -107,10 +121,8 @@ class Stage:
         with server:
             yield server
             if profile:
-                from .profiled import tell
-
                 server.end(is_graceful=True)
-                self.say(f"--- {server.name}, {database.engine}\n{tell(profile)}")
+                self.say(f"--- {server.name}, {database.engine}\n{profiled.tell(profile)}")
 
     def without(self, place: str, name: str, unit: str, goal: Goal | None) -> Figure:
         """The row of something that cannot be measured here."""

@@ -114,13 +114,7 @@ if REDIS_URL:
             "LOCATION": REDIS_URL,
             # Without them a Redis that hangs holds every page.
             "OPTIONS": {"socket_connect_timeout": 2, "socket_timeout": 2},
-        },
-        # What rows could tell as well (sessions_app.live): not worth a wait.
-        "live": {
-            "BACKEND": "django.core.cache.backends.redis.RedisCache",
-            "LOCATION": REDIS_URL,
-            "OPTIONS": {"socket_connect_timeout": 0.2, "socket_timeout": 0.2},
-        },
+        }
     }
 else:
     CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
@@ -128,12 +122,7 @@ else:
         "default": {
             "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
             "OPTIONS": {"MAX_ENTRIES": 100_000},  # the default of 300 forgets what still counts
-        },
-        "live": {
-            "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
-            "LOCATION": "live",
-            "OPTIONS": {"MAX_ENTRIES": 100_000},
-        },
+        }
     }
 
 # --- Applications ---------------------------------------------------------------------------

@@ -87,6 +87,7 @@ GROUPS = (
             ("stations.ignoredframes", "filter_alt_off"),
             ("stations.gatewayprocess", "dns"),
             ("config.workerprocess", "engineering"),
+            ("config.tally", "calculate"),
         ),
     ),
 )

@@ -63,7 +63,7 @@ class States:
         )
 
     def _count(self, rows: QuerySet[Any]) -> dict[str, int]:
-        return dict(rows.order_by().values_list("status").annotate(Count("pk")))
+        return dict(rows.order_by().values_list("status").annotate(number=Count("*")))
 
 
 _O = OutboxMessage.Status
@@ -124,7 +124,7 @@ def _sums(rows: QuerySet[Transfer]) -> Iterable[Sequence[Any]]:
     labels = ("kind", "code", "debit__kind", "credit__kind", "debit__currency")
     sums = rows.order_by().values_list(*labels)
     return sums.annotate(
-        Count("pk"), Sum("amount_minor"), freed=Sum("resolves__amount_minor", default=0)
+        number=Count("*"), minor=Sum("amount_minor"), freed=Sum("resolves__amount_minor", default=0)
     )
 
 

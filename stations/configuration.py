@@ -18,7 +18,8 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import OuterRef, Subquery
+from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models.fields.json import KT
 from django.utils import timezone
 
 from billing.models import User
@@ -40,6 +41,7 @@ READ, CHANGE = "GetConfiguration", rotation.CHANGE
 NO_SUCH_CALL = frozenset({"NotImplemented", "NotSupported"})
 _COUNT = re.compile("[1-9][0-9]{0,5}")
 UNMET = "needs_unmet"
+DISCONNECTED = "disconnected"
 OF_A_RUN = frozenset({"wanted", "refused"})
 """What an entry says of the last run; the next one begins without it."""
 MAX_KEYS = 500
@@ -132,10 +134,19 @@ def most_keys(station: Station) -> int:
     return int(told) if _COUNT.fullmatch(told) else MAX_KEYS
 
 
+def how_last_ended(station: OuterRef) -> Subquery:
+    """The code of the error that the last run at a station of the outer query ended with."""
+    return Subquery(_newest(station).annotate(code=KT("error__code")).values("code")[:1])
+
+
+def _newest(station: OuterRef) -> QuerySet[Command]:
+    """The steps of runs at a station of the outer query, the last of them first."""
+    return Command.objects.filter(station=station, reference__in=RUNS).order_by("-created_at")
+
+
 def _last_steps(stations: Sequence[Station]) -> dict[int, Command]:
     """The last step of a run at each of these stations; those that never had one are not there."""
-    newest = Command.objects.filter(station=OuterRef("pk"), reference__in=RUNS)
-    last = Subquery(newest.order_by("-created_at").values("pk")[:1])
+    last = Subquery(_newest(OuterRef("pk")).values("pk")[:1])
     ours = Station.objects.filter(pk__in=[station.pk for station in stations])
     steps = Command.objects.filter(pk__in=ours.annotate(last=last).values("last"))
     told = steps.only("station_id", "reference", "status", "error", "created_at")
@@ -270,7 +281,7 @@ def _running(stations: Sequence[Station]) -> set[int]:
 
 def _is_cut_off(step: Command) -> bool:
     """Whether the socket closed before this step was answered."""
-    return error_code(step) == "disconnected"
+    return error_code(step) == DISCONNECTED
 
 
 def _absorb_report(station: Station, command: Command) -> dict[str, Any]:
@@ -322,7 +333,7 @@ def _absorb_change(station: Station, command: Command) -> None:
     answer = (command.response or {}).get("status") or error_code(command)
     if answer in rotation.TAKEN:
         _take(entry, value, is_after_reboot=answer == "RebootRequired")
-    elif answer != "disconnected":
+    elif answer != DISCONNECTED:
         entry["refused"] = answer
 
 

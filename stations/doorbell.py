@@ -14,11 +14,11 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
+import redis
 from channels.layers import get_channel_layer
 from django.conf import settings
 from django.db import transaction
-from redis import Redis
-from redis.exceptions import RedisError, TimeoutError
+from redis.exceptions import RedisError
 
 from .models import Station
 
@@ -90,10 +90,10 @@ def _send(channel: str, message: dict[str, Any]) -> None:
     if take is not None:
         take(message)
     elif settings.REDIS_URL:
-        _redis.publish(channel, message)
+        _line.publish(channel, message)
 
 
-class _Redis:
+class Line:
     """The way to other processes."""
 
     def __init__(self) -> None:
@@ -106,14 +106,14 @@ class _Redis:
             _client(settings.REDIS_URL).publish(channel, get_channel_layer().serialize(message))
         except (RedisError, OSError) as error:
             logger.warning("doorbell lost for %s: %r", channel, error)
-            if isinstance(error, TimeoutError):
+            if isinstance(error, redis.TimeoutError):
                 self._silent_until = time.monotonic() + SILENT_S
 
 
 @functools.cache
-def _client(url: str) -> "Redis":
+def _client(url: str) -> "redis.Redis":
     """A client with connections that stay open; it may be used from any thread."""
-    return Redis.from_url(url, socket_timeout=WAIT_S, socket_connect_timeout=WAIT_S)
+    return redis.Redis.from_url(url, socket_timeout=WAIT_S, socket_connect_timeout=WAIT_S)
 
 
-_redis = _Redis()
+_line = Line()

@@ -172,13 +172,14 @@ def ask_station(
 ) -> Command:
     """Queue a call that staff want, bound to the present socket. Raises StationOffline.
 
-    The lock keeps a newer socket from taking over between the look and the row: that socket
-    ends what the older one leaves behind, and must find it.
+    Of `station` only the key is used. The lock keeps a newer socket from taking over between the
+    look and the row: that socket ends what the older one leaves behind, and must find it.
     """
     with transaction.atomic():
         now_known = (
             Station.objects.select_for_update(of=("self",), no_key=True)
             .select_related("owner")
+            .only("station_id", "fence", "owner__lease_at", "owner__channel")
             .get(pk=station.pk)
         )
         if not now_known.is_online:

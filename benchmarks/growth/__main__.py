@@ -38,10 +38,11 @@ def main() -> None:
         for number, name in enumerate(variants)
     }
     try:
-        for name, size in variants.items():
-            _make(told.server, addresses[name])
-            _run(addresses[name], "fill", *map(str, size))
-            print(f"filled: {name}", file=sys.stderr, flush=True)
+        if not told.reuse:
+            for name, size in variants.items():
+                _make(told.server, addresses[name])
+                _run(addresses[name], "fill", *map(str, size))
+                print(f"filled: {name}", file=sys.stderr, flush=True)
         figures = _measure(addresses, told.rounds, told.charges)
         print(_table(figures))
     finally:
@@ -59,6 +60,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--charges", type=int, default=50, help="in one round")
     parser.add_argument("--keep", action="store_true", help="leave the databases")
+    parser.add_argument("--reuse", action="store_true", help="use those that --keep has left")
     return parser.parse_args()
 
 

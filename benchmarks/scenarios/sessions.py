@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 
 from ..api import Api, ApiFailed
 from ..figures import Figure, Findings, Goal
@@ -10,7 +11,7 @@ from ..lineup import Lineup
 from ..messages import MeterValues
 from ..options import DAPHNE, UVICORN
 from ..rounds import Contestant
-from ..stage import POSTGRESQL, SQLITE, Stage
+from ..stage import POSTGRESQL, SQLITE, Database, Stage
 
 LIMIT = "10000.00"
 """800 kWh, which no run reaches at 22 kW."""
@@ -44,6 +45,7 @@ async def run(stage: Stage) -> Findings:
         if stage.postgres is not None:
             url = stack.enter_context(stage.postgres.database())
             stock = await lineup.baseline(STOCK_NAME, "stock", is_metered=True, DATABASE_URL=url)
+            stock.count_rows = functools.partial(Database(url, []).count, "stock_metermessage")
         findings = await lineup.measure("MeterValues of an open session")
     findings.figures += _figures(stage, kubats, echo, stock)
     findings.costs += [
@@ -57,6 +59,7 @@ async def run(stage: Stage) -> Findings:
 async def _charging(lineup: Lineup, kind: str, engine: str) -> Contestant:
     """Bring up a Kubat, and start a session at each of its stations."""
     contestant, server, database = await lineup.kubat(kind, engine)
+    contestant.count_rows = functools.partial(database.count, "sessions_app_reading")
     api = Api(server.port)
     await api.log_in()
     for number, driver_id in enumerate(database.driver_ids, 1):

@@ -110,6 +110,17 @@ class StationProtocol(WebSocketProtocol):
         request.path = urlsplit(self.http_request_uri).path
         return super().onConnect(request)
 
+    def serverAccept(self, subprotocol: str | None = None) -> None:
+        super().serverAccept(subprotocol)
+        self._forget_handshake()
+
+    def _forget_handshake(self) -> None:
+        """Let go what the handshake was read from, which is here four times."""
+        self.http_request_data = self.http_response_data = self.http_headers = None
+        self.clean_headers.clear()  # the scope's own list; the gateway has read it
+        self.request.headers = {}
+        self.application_deferred = None
+
     def handle_reply(self, message: dict[str, Any]) -> None:
         if message["type"] == f"{DENIAL}.start":
             self._deny(message["status"], message.get("headers", []))
@@ -175,6 +186,11 @@ class KubatServer(Server):
         self.ws_factory.setProtocolOptions(
             failByDrop=False, allowNullOrigin=True, closeHandshakeTimeout=limits.CLOSE_S
         )
+        # autobahn copies to each socket those of its options that the class has not
+        for name in StationProtocol.CONFIG_ATTRS:
+            value = getattr(self.ws_factory, name)
+            is_call = callable(value)  # which a class would take for a method
+            setattr(StationProtocol, name, staticmethod(value) if is_call else value)
 
     def create_application(self, protocol: Any, scope: dict[str, Any]) -> Any:
         if scope["type"] == "websocket":

@@ -75,7 +75,7 @@ class KubatServer(uvicorn.Server):
     async def _end(self) -> None:
         logger.info("Ending: closing sockets.")
         try:
-            for server in self.servers:
+            for server in getattr(self, "servers", ()):  # a signal may come before there is one
                 server.close()
             await self.drain()
         finally:

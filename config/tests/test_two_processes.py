@@ -34,15 +34,14 @@ def two_servers(database_url, redis_url, directory):
         )
         for name, kind in (("one", "daphne"), ("other", "uvicorn"))
     )
-    one.manage("migrate", "-v0")
     one.manage("createsuperuser", "--noinput", "--username=olga", "--email=olga@example.org")
     with one, other:
         yield one, other
 
 
 @pytest.fixture
-def servers(postgres_url, redis_url, tmp_path):
-    with two_servers(postgres_url, redis_url, tmp_path) as both:
+def servers(migrated_postgres_url, redis_url, tmp_path):
+    with two_servers(migrated_postgres_url, redis_url, tmp_path) as both:
         yield both
 
 
@@ -180,12 +179,17 @@ def wait_for_redis(port):
 
 
 @pytest.mark.redis
-async def test_a_redis_restart_closes_no_socket_and_loses_no_command(postgres_url, tmp_path):
+async def test_a_redis_restart_closes_no_socket_and_loses_no_command(
+    migrated_postgres_url, tmp_path
+):
     """Also: an idle process is not cut off after 6 s, as redis-py 8 would."""
     port = free_port()
     first = own_redis(port)
     first.__enter__()
-    with two_servers(postgres_url, f"redis://127.0.0.1:{port}/0", tmp_path) as (one, other):
+    with two_servers(migrated_postgres_url, f"redis://127.0.0.1:{port}/0", tmp_path) as (
+        one,
+        other,
+    ):
         async with Olga(other) as olga:
             await olga.add_station()
             async with BareStation(one.ws_url("K-1"), answers=ANSWERS) as station:

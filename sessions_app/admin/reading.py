@@ -1,8 +1,15 @@
-"""Meter readings: read-only, never counted."""
+"""Meter readings: read-only, never counted, and of one station a month at a time."""
 
-from django.contrib import admin
+import datetime as dt
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, FieldTextFilter
+from unfold.utils import parse_datetime_str
 
 from billing.admin.base import DiaryAdmin, RecordInline
 from billing.admin.display import energy_column
@@ -10,6 +17,8 @@ from billing.admin.filters import MomentFilter
 
 from ..models import Reading
 
+SPAN = dt.timedelta(days=31)
+"""How much of a station's history one list reads: no index has it by the time alone."""
 REGISTER = energy_column("register_wh", _("register"))
 
 
@@ -42,3 +51,26 @@ class ReadingAdmin(DiaryAdmin):
         "flags",
         "frame_id",
     )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Reading]:
+        """Readings; those of one station lie within a month of its clock."""
+        rows: QuerySet[Reading] = super().get_queryset(request)
+        if "station__id__exact" not in request.GET or request.GET.get("q"):
+            return rows
+        end = _until(request)
+        return rows.filter(at__gte=end - SPAN, at__lt=end)
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        if "station__id__exact" in request.GET and not request.GET.get("q"):
+            end = _until(request)
+            shown = {"begin": f"{end - SPAN:%Y-%m-%d %H:%M}", "end": f"{end:%Y-%m-%d %H:%M}"}
+            messages.info(request, _("By the station's clock from %(begin)s to %(end)s.") % shown)
+        answer: HttpResponse = super().changelist_view(request, extra_context)
+        return answer
+
+
+def _until(request: HttpRequest) -> dt.datetime:
+    """The end of the month that is shown: that of the filter by time, or a day from now."""
+    date, time = (request.GET.get(f"received_at_to_{number}") for number in (0, 1))
+    moment = parse_datetime_str(f"{date} {time or '00:00'}")
+    return timezone.make_aware(moment) if moment else timezone.now() + dt.timedelta(days=1)

@@ -96,7 +96,7 @@ class SessionDetail(APIView):
 
 def _shown() -> QuerySet[ChargingSession]:
     rows = ChargingSession.objects.select_related("station", "tariff__assignment")
-    return rows.order_by("-requested_at", "-pk")
+    return rows.defer("station__configuration").order_by("-requested_at", "-pk")
 
 
 def _parse_id(text: str) -> uuid.UUID:

@@ -2,8 +2,9 @@ import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
 
-from stations.migrations._partitioned import Partitioning
+from stations.migrations._partitioned import Partitioning, Room
 
+SESSIONS = Room("sessions_app_chargingsession")
 READINGS = Partitioning("sessions_app_reading", "month", has_sequence=True)
 
 
@@ -42,7 +43,12 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='chargingsession',
+            index=models.Index(fields=['started_at'], name='session_started'),
+        ),
+        migrations.AddIndex(
+            model_name='chargingsession',
             index=models.Index(fields=['status'], name='session_status'),
         ),
+        migrations.RunPython(SESSIONS.forward, SESSIONS.backward),
         migrations.RunPython(READINGS.forward, READINGS.backward),
     ]

@@ -18,6 +18,8 @@ from ..errors import SessionNotFound, TransitionRefused
 if TYPE_CHECKING:
     from billing.models import User
 
+    from .reading import Reading
+
 
 class SessionStatus(models.TextChoices):
     REQUESTED = "requested", _("requested")
@@ -174,6 +176,7 @@ class ChargingSession(models.Model):
             models.Index(fields=["user", "-requested_at"]),
             models.Index(fields=["station", "-requested_at"]),
             models.Index(fields=["-requested_at"], name="session_requested"),
+            models.Index(fields=["started_at"], name="session_started"),
             models.Index(fields=["status"], name="session_status"),
             models.Index(fields=["id_tag"]),
             models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="session_due"),
@@ -194,6 +197,14 @@ class ChargingSession(models.Model):
     @property
     def hold_key(self) -> str:
         return f"hold:{self.pk}"
+
+    def readings_since_start(self) -> "models.QuerySet[Reading]":
+        """Its readings but for a meterStop of a clock that was set back to before meterStart.
+
+        The bound leads PostgreSQL past the partitions of the months before.
+        """
+        rows: models.QuerySet[Reading] = self.readings.all()
+        return rows.filter(at__gte=self.meter_start_at) if self.meter_start_at else rows
 
     def move_to(
         self, status: SessionStatus, *, actor: str, at: dt.datetime | None = None, **detail: Any

@@ -18,7 +18,7 @@ from billing.pricing import Bill, Period, State, Terms, is_uniform, price
 from stations.clock import TRUSTED_FUTURE, shifted
 from stations.models import Connector, ConnectorStatus
 
-from ..models import ChargingSession, Reading
+from ..models import ChargingSession
 from ..models.session import WRITTEN_OFF
 
 PARKED = (Connector.Status.SUSPENDED_EV, Connector.Status.FINISHING)
@@ -127,7 +127,8 @@ def _points(
     session: ChargingSession, *, total: Decimal, start: dt.datetime, until: dt.datetime
 ) -> list[_Point]:
     points = [_Point(start, Decimal(0))]
-    readings = Reading.objects.filter(session=session, register_wh__isnull=False).order_by("at")
+    told = session.readings_since_start().filter(register_wh__isnull=False)
+    readings = told.order_by("at")
     for at, received_at, register_wh in readings.values_list("at", "received_at", "register_wh"):
         moment = session_time(session, at, received_at)
         if moment and start < moment < until:

@@ -89,6 +89,6 @@ def _power_w(session: ChargingSession) -> int:
     """The stated power of the station, else the highest seen, else the assumed one."""
     if session.station.max_power_kw:
         return int(session.station.max_power_kw * 1000)
-    seen = session.readings.aggregate(peak=Max("power_w"))["peak"]
+    seen = session.readings_since_start().aggregate(peak=Max("power_w"))["peak"]
     is_told = seen is not None and seen >= LEAST_POWER_W
     return int(seen) if is_told else int(settings.CSMS_ASSUMED_POWER_KW * 1000)

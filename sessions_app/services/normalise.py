@@ -181,7 +181,7 @@ def _elapsed(session: ChargingSession, at: dt.datetime, received_at: dt.datetime
 
 def _pending(session: ChargingSession, told: Told) -> Told | None:
     """The register just before this one, where it was unclear."""
-    before = session.readings.filter(at__lt=told.at).order_by("-at").first()
+    before = session.readings_since_start().filter(at__lt=told.at).order_by("-at").first()
     if before is None or Quirk.UNCLEAR not in before.flags:
         return None
     sample = told_by(before)
@@ -226,7 +226,8 @@ def _correct_start(session: ChargingSession, start_wh: Decimal) -> None:
 
 def _correct_unit(session: ChargingSession) -> None:
     """Read again what was taken as kWh before this session's samples proved to be Wh."""
-    samples = session.readings.filter(register_wh__isnull=False, context__startswith="Sample")
+    told = session.readings_since_start().filter(register_wh__isnull=False)
+    samples = told.filter(context__startswith="Sample")
     rows = [row for row in samples if IN_KWH in row.flags]
     for row in rows:
         value = (row.register_wh or Decimal(0)) / 1000

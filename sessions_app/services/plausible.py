@@ -154,7 +154,8 @@ def _most_told_wh(session: ChargingSession, energy_wh: Wh, cause: str) -> Wh:
 
 def _registers(session: ChargingSession) -> list[Decimal]:
     """What the meter said, in the order of the station's clock: start, samples, stop."""
-    samples = session.readings.filter(context__startswith="Sample").order_by("at")
+    rows = session.readings_since_start()
+    samples = rows.filter(context__startswith="Sample").order_by("at")
     values = [row.register_wh for row in samples]
     return [
         value

@@ -22,7 +22,7 @@ def samples_of(session: ChargingSession) -> QuerySet[Reading]:
     ends = Q(context="Transaction.End")
     if session.meter_start_at is not None:
         ends |= Q(context="Transaction.Begin", at=session.meter_start_at)
-    return session.readings.exclude(ends).order_by("at")
+    return session.readings_since_start().exclude(ends).order_by("at")
 
 
 def told_flags(told_wh: Decimal | None, read_wh: Decimal | None) -> list[str]:

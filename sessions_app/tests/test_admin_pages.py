@@ -381,3 +381,18 @@ def test_no_list_counts_further_than_its_bound(olgas, world):
         asked = [q["sql"] for q in queries if table in q["sql"]]
         counts = [sql for sql in asked if sql.startswith("SELECT COUNT(")]
         assert all("LIMIT 10001" in sql or "GROUP BY" in sql for sql in counts), counts
+
+
+def test_the_readings_of_a_station_are_shown_a_month_at_a_time(olgas, station):
+    now = timezone.now()
+    for days in (1, 40):
+        at = now - dt.timedelta(days=days)
+        Reading.objects.create(station=station, connector_id=1, at=at, received_at=at)
+    query = {"station__id__exact": station.pk}
+    found = olgas.get(page(Reading, "changelist"), query)
+    assert [row.at for row in found.context["cl"].result_list] == [now - dt.timedelta(days=1)]
+    assert "By the station&#x27;s clock from" in found.text
+    query["received_at_to_0"] = f"{now - dt.timedelta(days=20):%Y-%m-%d}"
+    found = olgas.get(page(Reading, "changelist"), query)
+    assert [row.at for row in found.context["cl"].result_list] == [now - dt.timedelta(days=40)]
+    assert len(olgas.get(page(Reading, "changelist")).context["cl"].result_list) == 2

@@ -16,7 +16,7 @@ from billing.api.scope import caller
 from .. import registry
 from ..errors import CommandNotFound
 from ..gateway.schemas import check_request
-from ..models import Command
+from ..models import Command, Station
 from .fields import ReasonField, parse
 
 
@@ -63,7 +63,7 @@ class StationCommands(IdempotentPost):
     )
     def post(self, request: Request, station_id: str) -> Response:
         """Send a call to a station that is connected."""
-        station = registry.find(station_id)
+        station = registry.find(station_id, among=Station.objects.only("subprotocol"))
         said = parse(NewCommand, request)
         check_request(station.subprotocol, said["action"], said["payload"])
         command = registry.ask_station(

@@ -201,8 +201,10 @@ class StationDetail(APIView):
 def visible_stations(request: Request) -> StationQuerySet:
     """Stations with what is shown of them; those that wait for approval are for staff."""
     connectors = Connector.objects.order_by("connector_id")
-    stations = Station.objects.select_related("owner").prefetch_related(
-        Prefetch("connectors", queryset=connectors)
+    stations = (
+        Station.objects.select_related("owner")
+        .prefetch_related(Prefetch("connectors", queryset=connectors))
+        .defer("configuration")  # the widest column, and not shown
     )
     if request.user.is_staff:
         return stations

@@ -18,8 +18,8 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef
 
 from sessions_app.models import ChargingSession
-from stations import commands, presence
-from stations.models import Alert, PendingKey, Station
+from stations import commands, configuration, presence
+from stations.models import Alert, Command, PendingKey, Station
 
 from ..refusals import Cause
 from .handshake import (
@@ -48,6 +48,8 @@ class Known(NamedTuple):
     has_pending_key: bool
     has_refusals: bool
     is_charging: bool
+    has_queued: bool
+    last_run_error: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,8 @@ def _known(identities: set[str]) -> dict[str, Known]:
         Exists(PendingKey.objects.filter(station=station)),
         Exists(alerts),
         Exists(ChargingSession.objects.running().filter(station=station)),
+        Exists(Command.objects.filter(station=station, status=Command.Status.QUEUED)),
+        configuration.how_last_ended(station),
     )
     return {row[2]: Known(*row) for row in rows}
 
@@ -141,6 +145,8 @@ def _admission(known: Known, answered: str | None) -> Admission:
         is_lenient=known.is_lenient,
         was_accepted=is_accepted and known.booted_at is not None,
         may_resume=known.is_charging,
+        may_have_queued=known.has_queued,
+        may_go_on=known.last_run_error == configuration.DISCONNECTED,
     )
 
 
@@ -172,4 +178,6 @@ def _verdict(admission: Admission, fences: Mapping[int, int], left: Collection[i
     pk = admission.station_pk
     if pk not in fences:
         return ALONE
-    return Verdict(replace(admission, fence=fences[pk]), has_left_calls=pk in left)
+    has_left = pk in left
+    admission = replace(admission, fence=fences[pk], may_go_on=admission.may_go_on or has_left)
+    return Verdict(admission, has_left_calls=has_left)

@@ -93,7 +93,7 @@ class Connection:
         self._may_resume = admission.may_resume
         self._is_deaf = False
         self._is_closing = False
-        self.lane = Lane(self, was_accepted=admission.was_accepted)
+        self.lane = Lane(self, admission)
         self._charge_point = VERSIONS[self.subprotocol](self)
         self._frames = frames
         self._on_heard = on_heard

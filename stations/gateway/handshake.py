@@ -70,7 +70,8 @@ class Handshake:
 class Admission:
     """A socket that may open. `answered` is the subprotocol to tell: None where none is offered.
 
-    `may_resume` is False where the station is known to have no session that runs.
+    What may be without need is True where nobody has looked: sessions to resume, calls that are
+    queued, a set-up to go on with.
     """
 
     station_pk: int
@@ -81,6 +82,8 @@ class Admission:
     is_lenient: bool
     was_accepted: bool
     may_resume: bool = True
+    may_have_queued: bool = True
+    may_go_on: bool = True
 
 
 def read(scope: Mapping[str, Any]) -> Handshake:

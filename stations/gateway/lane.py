@@ -20,6 +20,7 @@ from stations.models import Command, Station
 from . import schemas, wire
 from .bridge import in_database, patiently
 from .followed import Followed
+from .handshake import Admission
 
 logger = logging.getLogger(__name__)
 
@@ -83,18 +84,18 @@ class Lane:
         "_was_accepted",
     )
 
-    def __init__(self, socket: Socket, *, was_accepted: bool) -> None:
+    def __init__(self, socket: Socket, admission: Admission) -> None:
         self._socket = socket
-        self._was_accepted = was_accepted
+        self._was_accepted = admission.was_accepted
         self._registration: Station.Registration | None = None
         self._bell: asyncio.Event | None = None
-        self._is_due = False
+        self._is_due = admission.may_have_queued
         """Whether something may be queued: to look costs a query, and a station more of them."""
         self._is_stopped = False
         self._outstanding: _Outstanding | None = None
         self._connected_at = asyncio.get_running_loop().time()
         self._empty_since = self._connected_at
-        self._may_set_up = True
+        self._may_set_up = admission.may_go_on
 
     def ring(self) -> None:
         self._is_due = True
@@ -216,7 +217,7 @@ class Lane:
     async def _rest(self, bell: asyncio.Event) -> bool:
         """Wait for the bell, or for what time alone changes; False when only the bell is left."""
         moments = []
-        if self._registration is None:
+        if self._registration is None and self._is_due:
             moments.append(self._connected_at + UNASKED_AFTER_S)
         if self._may_set_up:
             moments.append(self._empty_since + SETUP_AFTER_S)
@@ -226,8 +227,8 @@ class Lane:
         try:
             async with asyncio.timeout_at(min(ahead, default=None)):
                 await bell.wait()
-        except TimeoutError:  # without a Boot, nothing has told what waited for the station
-            self._is_due = self._is_due or self._registration is None
+        except TimeoutError:
+            pass
         return True
 
     def _now(self) -> float:

@@ -3,9 +3,10 @@ from django.db import migrations, models
 
 import stations.identifiers
 
-from ._partitioned import Partitioning
+from ._partitioned import Partitioning, Room
 
 FRAMES = Partitioning("stations_frame", "day")
+STATIONS = Room("stations_station")
 
 
 class Migration(migrations.Migration):
@@ -29,5 +30,10 @@ class Migration(migrations.Migration):
             model_name='command',
             index=models.Index(fields=['status'], name='command_status'),
         ),
+        migrations.AddIndex(
+            model_name='station',
+            index=models.Index(fields=['station_id'], name='station_by_id'),
+        ),
+        migrations.RunPython(STATIONS.forward, STATIONS.backward),
         migrations.RunPython(FRAMES.forward, FRAMES.backward),
     ]

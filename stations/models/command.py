@@ -76,6 +76,11 @@ class Command(models.Model):
                 condition=models.Q(resolved_at__isnull=False),
                 name="command_resolved",
             ),
+            models.Index(
+                fields=["station", "-created_at"],
+                condition=models.Q(reference__in=["setup", "apply"]),
+                name="command_step",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -144,6 +144,7 @@ class Station(models.Model):
         verbose_name = _("station")
         verbose_name_plural = _("stations")
         ordering = ["station_id"]
+        indexes = [models.Index(fields=["station_id"], name="station_by_id")]
 
     def __str__(self) -> str:
         return self.station_id

@@ -2,6 +2,7 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 from django.db import connection
 from django.utils import timezone
@@ -53,6 +54,21 @@ def break_rows(model, **where):
                 f"CREATE TRIGGER broken_{table}_{event} BEFORE {event} ON {table} "
                 f"WHEN NEW.{column} = {number} BEGIN SELECT RAISE(ABORT, 'broken'); END"
             )
+
+
+@contextmanager
+def held(statement):
+    """Hold in another connection what a statement locks on PostgreSQL; on SQLite all writes."""
+    other = connection.copy()
+    with other.cursor() as cursor:
+        cursor.execute("BEGIN IMMEDIATE" if connection.vendor == "sqlite" else "BEGIN")
+        if connection.vendor != "sqlite":
+            cursor.execute(statement)
+        try:
+            yield
+        finally:
+            cursor.execute("ROLLBACK")
+    other.close()
 
 
 def signed_in(user=None):

@@ -7,6 +7,7 @@ import time
 import pytest
 from django.db import connection
 
+from sessions_app.models import Orphan, Reading
 from stations.gateway import connection as gateway_connection
 from stations.gateway.bridge import in_database
 from stations.models import Connector, Station
@@ -95,6 +96,36 @@ async def test_calls_are_answered_in_the_order_in_which_they_came(plug_in, k1):
         await station.send_frame([2, f"{number}", "Authorize", {"idTag": "x"}])
     await station.call("DataTransfer", {"vendorId": "last"}, message_id="last")
     assert [frame[1] for frame in station.frames] == [*map(str, range(20)), "last"]
+
+
+def meter_values(measurand, **more):
+    sampled = [{"value": "231", "measurand": measurand}]
+    moment = {"timestamp": "2026-11-24T13:00:00Z", "sampledValue": sampled}
+    return {"connectorId": 1, "meterValue": [moment], **more}
+
+
+async def test_what_changes_nothing_is_answered_in_its_turn(plug_in, k1):
+    """Only a Heartbeat does not wait for the calls before it: it must not hang on the database."""
+    station = await plug_in()
+    for number in range(5):
+        await station.send_frame([2, f"{number}", "Authorize", {"idTag": "x"}])
+    await station.send_frame([2, "beat", "Heartbeat", {}])
+    assert await station.call("MeterValues", meter_values("Voltage"), message_id="v") == {}
+    order = [frame[1] for frame in station.frames]
+    assert [one for one in order if one != "beat"] == [*map(str, range(5)), "v"]
+    assert order.index("beat") < order.index("4")
+
+
+async def test_only_what_stores_nothing_is_answered_without_the_database(plug_in, gateway, k1):
+    station = await plug_in()
+    await station.call("MeterValues", meter_values("Voltage"))
+    assert not await Reading.objects.aexists()
+    await station.call("MeterValues", meter_values("SoC"))
+    assert await Reading.objects.acount() == 1
+    for connector_id in (-1, 256):
+        reply = await station.ask("MeterValues", meter_values("Voltage", connectorId=connector_id))
+        assert reply[2] == "PropertyConstraintViolation"
+    assert await Orphan.objects.acount() == 2
 
 
 async def test_more_than_200_unhandled_calls_close_the_socket(plug_in, k1):

@@ -13,6 +13,7 @@ from sessions_app.models import ChargingSession
 from sessions_app.services.holds import Limit
 from sessions_app.services.start import request_start
 from stations import commands
+from stations.gateway import lane as gateway_lane
 from stations.models import Command, Station
 
 Lane = Command.Lane
@@ -251,3 +252,18 @@ async def test_a_lost_bell_costs_delay_only(plug_in, unprovisioned):
         deadline_at=timezone.now() + dt.timedelta(seconds=30),
     )
     assert (await ended(command)).status == "answered"
+
+
+async def test_a_lane_that_has_nothing_to_do_ends_and_comes_back_at_the_bell(
+    plug_in, gateway, unprovisioned, monkeypatch
+):
+    monkeypatch.setattr(gateway_lane, "UNASKED_AFTER_S", 0.05)
+    monkeypatch.setattr(gateway_lane, "SETUP_AFTER_S", 0.05)
+    station = await plug_in(answers={"ClearCache": {"status": "Accepted"}})
+    await station.boot()
+    (connection,) = gateway._all
+    for _ in range(2):
+        if connection._tasks():
+            await asyncio.wait(connection._tasks(), timeout=10)
+        assert connection._tasks() == []
+        assert (await ended(await ask(unprovisioned))).status == "answered"

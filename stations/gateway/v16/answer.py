@@ -14,7 +14,8 @@ EMPTY: dict[str, Any] = {}
 
 def payload_of(confirmation: Any) -> dict[str, Any]:
     """The payload of a confirmation."""
-    fields = _fields_of(type(confirmation))
+    kind: Any = type(confirmation)
+    fields = _fields_of(kind)
     return _object((key, getattr(confirmation, name)) for name, key in fields) if fields else EMPTY
 
 

@@ -99,7 +99,8 @@ class Exchange(PythonOcpp):
         call = request.call
         if self._is_sound(call):
             prompt = PROMPT.get(call.action)
-            return prompt(request) if prompt and (is_next or _is_heartbeat(call)) else None
+            may_answer = is_next or call.action == "Heartbeat"
+            return prompt(request) if prompt and may_answer else None
         request.breach = self._breach(call)
         if request.breach is None:
             return None
@@ -140,7 +141,7 @@ class Exchange(PythonOcpp):
         if call.fault or is_valid is None:
             return False
         try:
-            return is_valid(call.payload)
+            return bool(is_valid(call.payload))
         except ValueError:  # deeper than the validator goes
             return False
 
@@ -197,10 +198,6 @@ def _keep_unreadable(*, station: Station, kind: Orphan.Kind, call: wire.Call, ca
         payload={"frame": frame},
         cause=cause,
     )
-
-
-def _is_heartbeat(call: wire.Call) -> bool:
-    return call.action == Action.heartbeat
 
 
 def _confirmed(message_id: str, confirmation: Any) -> str:
