@@ -32,6 +32,7 @@ FAULTS_PER_STATION_MINUTE = 7.0
 LEAST_GAP_S = 0.5
 FIRST_AFTER_S = 3.0
 VISITS_PER_MINUTE = 8
+FICKLE_SHARE = 0.15
 LOST = ("StartTransaction", "StopTransaction", "MeterValues", "StatusNotification")
 REPEATED = ("StartTransaction", "StopTransaction", "MeterValues")
 OFFSETS_S = (-86_400, -3_600, -420, -90, 37, 240, 5_400)
@@ -70,7 +71,8 @@ class Fault:
 class Visit:
     """A driver who wants to charge, after a pause at this connector.
 
-    By card (`limit_type` empty) or by app; `leaves_after_s` is when they lose patience.
+    By card (`limit_type` empty) or by app; `leaves_after_s` is when they lose patience. A fickle
+    one presses stop at once after start.
     """
 
     station: int
@@ -80,12 +82,14 @@ class Visit:
     limit_type: str
     limit_value: str
     leaves_after_s: float
+    is_fickle: bool
 
     def __str__(self) -> str:
         how = f"{self.limit_type} {self.limit_value}".strip() or "by card"
         return (
             f"station {self.station}/{self.connector_id}: driver {self.driver} after "
             f"{self.pause_s:.1f} s, {how}, leaves after {self.leaves_after_s:.0f} s"
+            f"{', fickle' * self.is_fickle}"
         )
 
 
@@ -160,6 +164,7 @@ def _visit(chance: random.Random, station: int, connector_id: int, *, drivers: i
         limit_type=limit_type,
         limit_value=values[limit_type]() if limit_type in values else "",
         leaves_after_s=_tenths(chance, 4, 25),
+        is_fickle=chance.random() < FICKLE_SHARE,
     )
 
 

@@ -16,6 +16,7 @@ LOOK_EVERY_S = 0.25
 ASK_FOR_S = 70.0
 """A key whose process died is free again after a minute."""
 BEGIN_WITHIN_S = 12.0
+STOP_WITHIN_S = 10.0
 BUSY_PAUSE_S = 1.0
 MAX_AMOUNT = "40.00"
 OPEN = "requested,starting,charging,stopping"
@@ -71,6 +72,9 @@ class Swarm:
             await self._trespass(driver, wish)
             if wish.status != 202:
                 await asyncio.sleep(BUSY_PAUSE_S)
+                return
+            if visit.is_fickle:
+                await self.stop_all(driver, within_s=STOP_WITHIN_S)
                 return
             await self._wait(life, visit, is_charging=True, within_s=BEGIN_WITHIN_S)
         elif not await life.swipe(connector, driver.card):
@@ -130,7 +134,7 @@ class Swarm:
         connector = life.station.connectors[visit.connector_id]
         if connector.transaction is None or not life.has_power:
             return
-        await self.stop_all(driver, within_s=10.0)
+        await self.stop_all(driver, within_s=STOP_WITHIN_S)
         await self._wait(life, visit, is_charging=False, within_s=BEGIN_WITHIN_S)
         connector = life.station.connectors[visit.connector_id]
         if connector.transaction is not None and life.has_power:

@@ -173,6 +173,11 @@ def test_a_correction_that_its_driver_could_not_pay_is_no_finding():
     assert not {"cost_wrong", "loss_wrong"} & codes_of(evidence)
 
 
+def test_a_cost_without_a_bill_is_found():
+    cancelled = case.session(bill=None, transaction_id=None, cost_minor=224)
+    assert "cost_wrong" in codes_of(in_rows(case.clean(), sessions=(cancelled,), transfers=()))
+
+
 def test_a_wrong_clock_explains_a_review():
     evidence = in_rows(
         case.clean(), sessions=(case.session(status="review", flags=["clock_changed"]),)

@@ -2,7 +2,7 @@
 
 import pytest
 from django.core.management import CommandError, call_command
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from config.chaos.schedule import PROGRAM_FAULTS, STATION_FAULTS, TOWN_FAULTS, Options, draw
@@ -12,6 +12,7 @@ OPTIONS = Options(seed=7, minutes=3, stations=5, programs=PROGRAMS)
 KINDS = STATION_FAULTS.keys() | PROGRAM_FAULTS.keys() | TOWN_FAULTS.keys()
 
 
+@settings(deadline=None)
 @given(seed=st.integers(0, 2**32), stations=st.integers(1, 9))
 def test_the_same_seed_gives_the_same_schedule(seed, stations):
     options = Options(seed=seed, minutes=0.5, stations=stations, programs=PROGRAMS)
@@ -23,6 +24,7 @@ def test_another_seed_gives_another_schedule():
     assert draw(OPTIONS).faults != draw(other).faults
 
 
+@settings(deadline=None)
 @given(seed=st.integers(0, 2**32))
 def test_faults_come_in_order_and_none_while_its_target_is_down(seed):
     options = Options(seed=seed, minutes=2, stations=4, programs=PROGRAMS)

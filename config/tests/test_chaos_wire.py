@@ -4,7 +4,7 @@ import asyncio
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from websockets.asyncio.server import serve
 from websockets.frames import Frame, Opcode
@@ -23,6 +23,7 @@ def bytes_of(frame, *, is_masked):
     return frame.serialize(mask=is_masked)
 
 
+@settings(deadline=None)
 @given(
     texts=st.lists(st.text(max_size=300), max_size=5),
     cuts=st.lists(st.integers(1, 40), min_size=1, max_size=9),

@@ -61,7 +61,8 @@ def _find_session(station: Station, fact: Metered) -> ChargingSession | None:
     if fact.transaction_id is not None and fact.transaction_id > 0:
         found = sessions.filter(transaction_id=fact.transaction_id).first()
     else:
-        found = sessions.running().filter(connector_id=fact.connector_id).first()
+        begun = sessions.running().filter(transaction_id__isnull=False)  # not one cancelled before
+        found = begun.filter(connector_id=fact.connector_id).first()
     return ChargingSession.objects.locked(found.pk) if found else None
 
 

@@ -424,6 +424,24 @@ def test_a_cancelled_start_that_does_not_begin_is_free(stage, alice):
     assert money(alice) == (100_000, 0)
 
 
+@pytest.mark.parametrize("transaction_id", [None, 0, -1])
+def test_samples_of_no_transaction_are_not_those_of_a_cancelled_start(
+    stage, alice, tariff, transaction_id
+):
+    tariff.price_per_kwh = None
+    tariff.elements = [{"price_components": [{"type": "FLAT", "price": 2, "step_size": 1}]}]
+    tariff.save()
+    session = stage.ask(alice, value="500")
+    stage.accept_start()
+    stage.stop(session, alice)
+    stage.deliver(transaction_id, 800)
+    expire.run_due(stage.now + dt.timedelta(minutes=5))
+    session.refresh_from_db()
+    assert (session.status, session.cost_minor) == ("completed", 0)
+    assert session.readings.count() == 0
+    assert money(alice) == (100_000, 0)
+
+
 def test_a_cancelled_start_gives_way_to_a_card_at_its_connector(stage, alice, card):
     cancelled = stage.ask(alice, value="500")
     stage.accept_start()

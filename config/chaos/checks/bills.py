@@ -33,15 +33,15 @@ def check_price(evidence: Evidence) -> Iterator[Finding]:
 def check_loss(evidence: Evidence) -> Iterator[Finding]:
     """P1: cost is what was paid, at most price and hold; what is missing is the operator's loss.
 
-    Less than both is only for a correction that its driver could not pay.
+    Less than both is only for a correction that its driver could not pay; without a bill, nothing.
     """
     loss_account = next((row.id for row in evidence.rows.accounts if row.kind == "loss"), 0)
     transfers = by_reference(evidence)
     for session in evidence.rows.sessions:
-        if session.bill is None or session.status not in DONE:
+        if session.status not in DONE:
             continue
-        rows = transfers[session.reference]
-        total, cost = _priced(session, session.bill).total, session.cost_minor
+        rows, cost = transfers[session.reference], session.cost_minor
+        total = _priced(session, session.bill).total if session.bill else 0
         due = min(total, session.hold_minor) if session.user_id else 0
         is_corrected = any(row.code == "correction" for row in rows) or "corrected" in {
             event.text.split()[0]

@@ -88,7 +88,7 @@ class Command(BaseCommand):
         self._say("Clean.")
 
     def _tell(self, findings: list[Finding], evidence: Evidence, schedule: Schedule) -> None:
-        first = findings[0]
+        first = min(findings, key=lambda row: (not row.session_id, not row.station_id))
         self._say(f"\nFirst finding, with seed {schedule.options.seed}:\n{first}")
         self._say("\n".join(tell(first, evidence)))
         self._say(f"\n{len(findings)} finding{'s' * (len(findings) != 1)}:")
