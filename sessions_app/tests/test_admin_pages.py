@@ -396,3 +396,15 @@ def test_the_readings_of_a_station_are_shown_a_month_at_a_time(olgas, station):
     found = olgas.get(page(Reading, "changelist"), query)
     assert [row.at for row in found.context["cl"].result_list] == [now - dt.timedelta(days=40)]
     assert len(olgas.get(page(Reading, "changelist")).context["cl"].result_list) == 2
+
+
+def test_readings_are_found_by_a_session_or_a_station_and_by_no_part_of_one(olgas, world):
+    def found(text):
+        listed = olgas.get(page(Reading, "changelist"), {"q": text}).context["cl"]
+        return {row.pk for row in listed.result_list}
+
+    own = set(world.readings.values_list("pk", flat=True))
+    assert own
+    assert found(str(world.pk)) == own
+    assert found("k-1") >= own
+    assert found("K-") == found(str(world.pk)[:8]) == set()
