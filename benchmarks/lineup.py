@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -48,7 +49,9 @@ class Lineup:
         await fleet.boot()
         meter = self._meter(server, is_metered=database.engine == POSTGRESQL)
         name = f"Kubat, {kind}, {database.engine}"
-        return self._add(name, fleet, meter), server, database
+        contestant = self._add(name, fleet, meter)
+        contestant.count_frames = functools.partial(database.count, "stations_frame")
+        return contestant, server, database
 
     async def measure(self, what: str) -> Findings:
         """Alternate all that are up; return their costs."""

@@ -1,5 +1,6 @@
 """Contestants in alternation: each round loads each of them once, every second round backwards."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -9,13 +10,15 @@ from .messages import Kind
 from .options import Sizes
 
 Say = Callable[[str], None]
+DIARY_S = 1.5
 
 
 @dataclass
 class Contestant:
     """One server under load; `meter` reads its CPU time, and its database's after it.
 
-    `count_rows` says how many rows its database has, where each message must leave one.
+    `count_rows` says how many rows its database has, where each message must leave one;
+    `count_frames` how many frames are in its diary, which drops them when it cannot keep up.
     """
 
     name: str
@@ -23,6 +26,8 @@ class Contestant:
     kind: Kind
     meter: Meter
     count_rows: Callable[[], int] | None = None
+    count_frames: Callable[[], int] | None = None
+    frames_kept: float | None = None
     windows: list[Window] = field(default_factory=list)
 
     def cost_us(self, index: int = 0) -> list[float]:
@@ -38,19 +43,34 @@ class Contestant:
         client = max(window.client_cpu_s / window.wall_s for window in self.windows)
         per_s = sorted(window.per_s for window in self.windows)[len(self.windows) // 2]
         how = f"{per_s:,.0f} messages a second; the load took at most {client:.0%} of a core"
+        if self.frames_kept is not None:
+            how += f"; {self.frames_kept:.0%} of the frames are in the diary"
         return Figure(f"{what}: {self.name}", "µs", self.cost_us(index), how)
 
 
 async def alternate(contestants: Sequence[Contestant], sizes: Sizes, say: Say) -> None:
     """Measure all contestants in each round. Raises LoadFailed, also where a row is missing."""
-    storing = [
-        (each, each.count_rows, each.count_rows()) for each in contestants if each.count_rows
+    storing = [(each, count, count()) for each in contestants if (count := each.count_rows)]
+    keeping = [
+        (each, count, await _steady(count)) for each in contestants if (count := each.count_frames)
     ]
     await _alternate(contestants, sizes, say)
-    for each, count_rows, before in storing:
-        stored, replies = count_rows() - before, each.fleet.watch.replies
+    for each, count, before in storing:
+        stored, replies = count() - before, each.fleet.watch.replies
         if stored < replies:
             raise LoadFailed(f"{each.name} answered {replies} and stored {stored}")
+    for each, count, before in keeping:
+        written = await _steady(count) - before
+        each.frames_kept = written / (2 * each.fleet.watch.replies)
+
+
+async def _steady(count: Callable[[], int]) -> int:
+    """A count that grows no more: what waits is written every half second."""
+    last = -1
+    while (now := count()) != last:
+        last = now
+        await asyncio.sleep(DIARY_S)
+    return now
 
 
 async def _alternate(contestants: Sequence[Contestant], sizes: Sizes, say: Say) -> None:
