@@ -11,7 +11,7 @@ from django.conf import settings
 
 from config.chaos.engines import postgres_programs, redis_program
 
-TIMEOUT_S = 420
+TIMEOUT_S = 900
 NOWHERE = "postgres://nobody@127.0.0.1:1/nothing"
 """What a user's own settings name is never touched."""
 
