@@ -99,25 +99,26 @@ def transfers() -> list[Moved]:
 
 
 def run_due(now: dt.datetime) -> int:
-    """Bring the kept numbers up to date; return how many there are."""
+    """Bring the kept numbers up to date; return how many transfers were added."""
     for states in STATES:
         states.keep(now)
-    _keep_transfers(now - SETTLED)
-    return len(STATES) + 1
+    return _keep_transfers(now - SETTLED)
 
 
 @transaction.atomic
-def _keep_transfers(until: dt.datetime) -> None:
+def _keep_transfers(until: dt.datetime) -> int:
     """Add the transfers that are settled by now; two workers at once add them once."""
     first = {"until": dt.datetime.fromtimestamp(0, dt.UTC), "due_at": until}
     Tally.objects.get_or_create(pk=TRANSFERS, defaults=first)
     tally = Tally.objects.select_for_update().get(pk=TRANSFERS)
     if until <= tally.until:
-        return
+        return 0
     new = Transfer.objects.filter(created_at__gte=tally.until, created_at__lt=until)
-    tally.numbers = [list(astuple(moved)) for moved in _added(tally.numbers, _sums(new))]
+    sums = list(_sums(new))
+    tally.numbers = [list(astuple(moved)) for moved in _added(tally.numbers, sums)]
     tally.until = tally.due_at = until
     tally.save()
+    return sum(moved.number for moved in _added(sums))
 
 
 def _sums(rows: QuerySet[Transfer]) -> Iterable[Sequence[Any]]:
