@@ -142,7 +142,8 @@ def test_the_loop_does_what_the_use_cases_leave_to_time():
 
 
 @pytest.mark.parametrize("job", worker.JOBS, ids=lambda job: job.name)
-def test_each_job_may_run_on_an_empty_database(job):
+def test_each_job_may_run_on_an_empty_database_and_then_has_nothing_to_do(job):
+    job.run(timezone.now())  # partitions may be due
     assert job.run(timezone.now()) == 0
 
 

@@ -26,7 +26,7 @@ class Storm:
     """Does one random thing after the other; what a use case refuses is as good as done."""
 
     def __init__(self, dice: random.Random):
-        self.dice = dice
+        self.dice, self.follower = dice, None
         self.acts = (
             [self.ask] * 6
             + [self.carry] * 8
@@ -48,12 +48,14 @@ class Storm:
             return
 
     def stage(self):
+        from sessions_app.tests.follower import Follower
         from sessions_app.tests.stage import Stage
         from stations.models import Station
 
         stage = Stage.__new__(Stage)
         stage.station = self.one(Station.objects.select_related("owner"))
         stage.now = dt.datetime.now(dt.UTC)
+        stage.follower = self.follower = self.follower or Follower()
         stage.register_wh = Decimal(self.dice.randrange(1_000, 90_000))
         return stage
 
