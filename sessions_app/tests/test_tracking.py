@@ -338,8 +338,13 @@ def test_a_session_that_someone_holds_keeps_no_other_waiting(stage, alice):
 
 
 @pytest.mark.on_postgres
-def test_one_statement_stores_all(stage, alice, django_assert_num_queries):
+def test_one_statement_stores_all_and_is_prepared_once(stage, alice):
     session = followed(stage, alice)
-    step = step_of(stage, session)
-    with django_assert_num_queries(1):
-        tracking.store([step])
+    for _ in range(3):
+        step = step_of(stage, session)
+        assert tracking.store([step]) == [True]
+        stage.follower.running[session.transaction_id].take(step)
+    with connection.cursor() as cursor:
+        prepared = "SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE '%unmoved%'"
+        cursor.execute(prepared)
+        assert cursor.fetchone() == (1,)
