@@ -1,0 +1,225 @@
+"""How a session goes on from what its meter told: when it reaches its limit, when to stop it. Pure.
+
+A `Course` is taken further by each reading. `look` says when the limit will be reached, when the
+stop must leave so that delivery ends there, and when a fresh sample is worth asking for. Floats
+are right here: nothing of this is billed.
+"""
+
+import datetime as dt
+from typing import NamedTuple
+
+HOUR_S = 3600.0
+FARTHEST = dt.timedelta(days=2)
+LEAST_SPAN_S = 5.0
+"""A rate over less is the noise of clocks."""
+GRAINS = 20
+"""A rate is measured over so many steps of the register: it is right within 5 %."""
+LONG_SPAN_S = 120.0
+"""A rate over so much time counts though the register made fewer steps."""
+STEADY = 0.2
+"""Powers that differ by no more than this share are one power that goes on."""
+TRUSTED = 0.1
+"""A told power that differs from the register by no more is taken as it is told."""
+FIRST_ASK = dt.timedelta(seconds=5)
+"""After the start: most cars draw by then, and the first regular sample may be far."""
+LAST_ASK = dt.timedelta(seconds=13)
+"""Before the stop: a call may wait 3 s for its answer, and none may be on its way within 10 s."""
+LEAST_GAP = dt.timedelta(seconds=3)
+
+
+class Point(NamedTuple):
+    """One moment of the meter: our time of it, Wh since the start, and W where it was told."""
+
+    at: dt.datetime
+    energy_wh: float
+    power_w: float | None = None
+
+
+class Course(NamedTuple):
+    """How a session delivers: its last point, and the power at which it goes on from there.
+
+    `told_w` is the last power that was told, `trust` what the register made of it. `older` and
+    `newer` are where rates are measured from, `grain_wh` is the step of the register.
+    """
+
+    last: Point
+    power_w: float
+    full_w: float
+    is_steady: bool
+    is_measured: bool
+    told_w: float | None
+    trust: float
+    older: Point
+    newer: Point
+    grain_wh: float
+
+    @property
+    def worst_w(self) -> float:
+        """The most that it may deliver until the next sample: while power rises, all there is."""
+        return self.power_w if self.is_steady else max(self.power_w, self.full_w)
+
+
+class Outlook(NamedTuple):
+    """What is to be expected: None is never, or nothing to do."""
+
+    crossing_at: dt.datetime | None
+    stop_at: dt.datetime | None
+    ask_at: dt.datetime | None
+
+
+def begin(at: dt.datetime, full_w: float) -> Course:
+    """The course of a session that has told nothing yet: at full power (design section 5)."""
+    start = Point(at, 0.0)
+    return Course(start, full_w, full_w, False, False, None, 1.0, start, start, 1000.0)
+
+
+def after(course: Course, point: Point) -> Course:
+    """Take a course further by a later point; an older one changes nothing."""
+    last = course.last
+    span_s = (point.at - last.at).total_seconds()
+    if span_s <= 0:
+        return course
+    grain_wh = _grain(course.grain_wh, point.energy_wh)
+    trust = _trust(course, point, span_s, grain_wh)
+    power_w = _power(course, point, trust, grain_wh)
+    is_steady = course.is_measured and _are_alike(course.power_w, power_w)
+    older, newer = course.older, course.newer
+    if _is_telling(newer, point, grain_wh):
+        older, newer = newer, point
+    return Course(
+        point,
+        power_w,
+        course.full_w,
+        is_steady,
+        True,
+        point.power_w,
+        trust,
+        older,
+        newer,
+        grain_wh,
+    )
+
+
+def look(
+    course: Course,
+    *,
+    crossing_at: dt.datetime | None,
+    interval_s: float,
+    latency_s: float,
+) -> Outlook:
+    """Say when to stop and when to ask, for a limit that is reached at `crossing_at`.
+
+    `interval_s` is how often samples come by themselves, `latency_s` how long delivery goes on
+    after we decide to stop it.
+    """
+    stop_at = crossing_at - dt.timedelta(seconds=latency_s) if crossing_at else None
+    return Outlook(crossing_at, stop_at, _ask_at(course, crossing_at, stop_at, interval_s))
+
+
+def crossing_of(course: Course, target_wh: float | None) -> dt.datetime | None:
+    """When so much energy will have been delivered; None for never."""
+    if target_wh is None:
+        return None
+    left_wh = target_wh - course.last.energy_wh
+    if left_wh <= 0:
+        return course.last.at
+    if course.power_w <= 0:
+        return None
+    left_s = left_wh * HOUR_S / course.power_w
+    if left_s > FARTHEST.total_seconds():
+        return None
+    return course.last.at + dt.timedelta(seconds=left_s)
+
+
+def energy_at(course: Course, at: dt.datetime) -> float:
+    """What will have been delivered by a moment, in Wh."""
+    passed_s = max(0.0, (at - course.last.at).total_seconds())
+    return course.last.energy_wh + course.power_w * passed_s / HOUR_S
+
+
+def _ask_at(
+    course: Course,
+    crossing_at: dt.datetime | None,
+    stop_at: dt.datetime | None,
+    interval_s: float,
+) -> dt.datetime | None:
+    """When half of what is left will have passed, unless a sample comes by itself before.
+
+    So each answer halves what is not known, down to the last moment at which a call may go out.
+    While power rises, what is left is judged at full power.
+    """
+    last_at = course.last.at
+    if not course.is_measured:
+        asked = last_at + FIRST_ASK
+    elif crossing_at is None and course.is_steady:
+        return None
+    else:
+        left = (crossing_at or last_at + FARTHEST) - last_at
+        share = course.power_w / course.worst_w if course.worst_w > 0 else 1.0
+        asked = last_at + max(left * share / 2, FIRST_ASK)
+    if stop_at is not None:
+        asked = min(asked, stop_at - LAST_ASK)
+    comes_at = last_at + dt.timedelta(seconds=interval_s)
+    is_worth_it = last_at + LEAST_GAP <= asked and asked + LEAST_GAP < comes_at
+    return asked if is_worth_it else None
+
+
+def _grain(known_wh: float, energy_wh: float) -> float:
+    """The largest power of ten, at most the known one, that the register steps by."""
+    while known_wh > 1.0 and energy_wh % known_wh:
+        known_wh /= 10
+    return known_wh
+
+
+def _is_telling(since: Point, point: Point, grain_wh: float) -> bool:
+    """Whether the rate between two points is known well enough."""
+    span_s = (point.at - since.at).total_seconds()
+    if span_s < LEAST_SPAN_S:
+        return False
+    return point.energy_wh - since.energy_wh >= GRAINS * grain_wh or span_s >= LONG_SPAN_S
+
+
+def _rate(since: Point, point: Point) -> float:
+    span_s = (point.at - since.at).total_seconds()
+    return max(0.0, point.energy_wh - since.energy_wh) * HOUR_S / span_s
+
+
+def _power(course: Course, point: Point, trust: float, grain_wh: float) -> float:
+    """The power from here on: as it was told, else as the register shows it."""
+    if point.power_w is not None and trust > 0:
+        return max(0.0, point.power_w) * trust
+    for since in (course.newer, course.older):
+        if _is_telling(since, point, grain_wh):
+            return _rate(since, point)
+    return min(course.power_w, _most(course.older, point, grain_wh))
+
+
+def _most(since: Point, point: Point, grain_wh: float) -> float:
+    """The most that the power can have been, with the step that the register had almost made."""
+    span_s = (point.at - since.at).total_seconds()
+    gained_wh = max(0.0, point.energy_wh - since.energy_wh) + grain_wh
+    return gained_wh * HOUR_S / max(span_s, LEAST_SPAN_S)
+
+
+def _trust(course: Course, point: Point, span_s: float, grain_wh: float) -> float:
+    """What the register makes of the power that is told: 1 where they agree, 0 for no power at all.
+
+    Only a stretch of steady power can tell. Some stations tell kW without a unit, or the power of
+    the direct current whose alternating current is metered.
+    """
+    if course.told_w is None or point.power_w is None or not course.is_measured:
+        return course.trust
+    gained_wh = point.energy_wh - course.last.energy_wh
+    if span_s < LEAST_SPAN_S or gained_wh < GRAINS * grain_wh:
+        return course.trust
+    if not _are_alike(course.told_w, point.power_w):
+        return course.trust
+    mean_w = (course.told_w + point.power_w) / 2
+    if mean_w <= 0:
+        return 0.0
+    ratio = gained_wh * HOUR_S / span_s / mean_w
+    return 1.0 if abs(ratio - 1.0) <= TRUSTED else ratio
+
+
+def _are_alike(one_w: float, other_w: float) -> bool:
+    return abs(one_w - other_w) <= STEADY * max(one_w, other_w)
