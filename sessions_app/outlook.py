@@ -25,6 +25,11 @@ FIRST_ASK = dt.timedelta(seconds=5)
 LAST_ASK = dt.timedelta(seconds=13)
 """Before the stop: a call may wait 3 s for its answer, and none may be on its way within 10 s."""
 LEAST_GAP = dt.timedelta(seconds=3)
+STALE = dt.timedelta(seconds=60)
+"""How late a point may come, and still be gone on from."""
+COARSE = dt.timedelta(seconds=2)
+LONGEST_GAP_S = 900.0
+"""A station that sent nothing for longer was away, and does not sample so seldom."""
 
 
 class Point(NamedTuple):
@@ -39,7 +44,8 @@ class Course(NamedTuple):
     """How a session delivers: its last point, and the power at which it goes on from there.
 
     `told_w` is the last power that was told, `trust` what the register made of it. `older` and
-    `newer` are where rates are measured from, `grain_wh` is the step of the register.
+    `newer` are where rates are measured from, `grain_wh` is the step of the register, `gap_s` the
+    time between the last two points.
     """
 
     last: Point
@@ -52,6 +58,7 @@ class Course(NamedTuple):
     older: Point
     newer: Point
     grain_wh: float
+    gap_s: float
 
     @property
     def worst_w(self) -> float:
@@ -67,10 +74,32 @@ class Outlook(NamedTuple):
     ask_at: dt.datetime | None
 
 
+def our_time(
+    at: dt.datetime,
+    received_at: dt.datetime,
+    *,
+    started_at: dt.datetime,
+    meter_start_at: dt.datetime,
+) -> dt.datetime:
+    """When a sample was taken, by our clock: never later than it came.
+
+    The station's clock tells it by the time since the start. Where it tells whole seconds only,
+    a sample that came as soon as that is as old as its message.
+    """
+    try:
+        moment = started_at + (at - meter_start_at)
+    except OverflowError:
+        return received_at
+    is_coarse = not at.microsecond and not meter_start_at.microsecond
+    if moment > received_at or (is_coarse and received_at - moment <= COARSE):
+        return received_at
+    return max(moment, started_at)
+
+
 def begin(at: dt.datetime, full_w: float) -> Course:
     """The course of a session that has told nothing yet: at full power (design section 5)."""
     start = Point(at, 0.0)
-    return Course(start, full_w, full_w, False, False, None, 1.0, start, start, 1000.0)
+    return Course(start, full_w, full_w, False, False, None, 1.0, start, start, 1000.0, 0.0)
 
 
 def after(course: Course, point: Point) -> Course:
@@ -97,6 +126,7 @@ def after(course: Course, point: Point) -> Course:
         older,
         newer,
         grain_wh,
+        span_s,
     )
 
 
@@ -116,9 +146,9 @@ def look(
     return Outlook(crossing_at, stop_at, _ask_at(course, crossing_at, stop_at, interval_s))
 
 
-def crossing_of(course: Course, target_wh: float | None) -> dt.datetime | None:
-    """When so much energy will have been delivered; None for never."""
-    if target_wh is None:
+def crossing_of(course: Course, target_wh: float | None, *, now: dt.datetime) -> dt.datetime | None:
+    """When so much energy will have been delivered; None for never, and where nobody knows."""
+    if target_wh is None or is_stale(course, now):
         return None
     left_wh = target_wh - course.last.energy_wh
     if left_wh <= 0:
@@ -129,6 +159,11 @@ def crossing_of(course: Course, target_wh: float | None) -> dt.datetime | None:
     if left_s > FARTHEST.total_seconds():
         return None
     return course.last.at + dt.timedelta(seconds=left_s)
+
+
+def is_stale(course: Course, now: dt.datetime) -> bool:
+    """Whether its last point says nothing of now: one of a queue, of which others will follow."""
+    return now - course.last.at > STALE
 
 
 def energy_at(course: Course, at: dt.datetime) -> float:
@@ -159,7 +194,7 @@ def _ask_at(
         asked = last_at + max(left * share / 2, FIRST_ASK)
     if stop_at is not None:
         asked = min(asked, stop_at - LAST_ASK)
-    comes_at = last_at + dt.timedelta(seconds=interval_s)
+    comes_at = last_at + dt.timedelta(seconds=max(interval_s, min(course.gap_s, LONGEST_GAP_S)))
     is_worth_it = last_at + LEAST_GAP <= asked and asked + LEAST_GAP < comes_at
     return asked if is_worth_it else None
 

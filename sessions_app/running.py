@@ -17,8 +17,10 @@ from typing import NamedTuple
 from billing.energy import Wh, round_wh
 from billing.money import Minor
 
+from . import outlook
 from .bounds import Bounds
 from .facts import Metered, Sample
+from .outlook import Course, Outlook, Point
 from .placing import Meter, Told, place
 
 Price = Callable[[Wh], Minor]
@@ -33,11 +35,18 @@ class StationFacts(NamedTuple):
     meter_said_at: dt.datetime | None
 
 
+class Onward(NamedTuple):
+    """How a session goes on after a step."""
+
+    course: Course
+    outlook: Outlook
+
+
 class Step(NamedTuple):
     """What one sample changes, bound to the version of the row that it was judged by.
 
-    The fields after `due_at` are the reading. They are the columns of one statement: see
-    services/tracking.
+    The fields after `stop_at` are the reading. All but the last are the columns of one statement:
+    see services/tracking.
     """
 
     session_id: uuid.UUID
@@ -47,6 +56,7 @@ class Step(NamedTuple):
     cost_minor: Minor
     heard_at: dt.datetime
     due_at: dt.datetime
+    stop_at: dt.datetime | None
     station_pk: int
     connector_id: int
     at: dt.datetime
@@ -56,7 +66,11 @@ class Step(NamedTuple):
     context: str
     flags: str
     frame_id: uuid.UUID | None
+    onward: Onward
 
+
+BACKUP_AFTER = dt.timedelta(seconds=2)
+"""The worker stops a session that its socket's process should have stopped so long ago."""
 
 PLAIN, IN_KWH = "[]", '["kWh"]'
 """The flags of a reading that was taken as it was labelled, in Wh or in kWh, as JSON."""
@@ -66,7 +80,8 @@ PLAIN, IN_KWH = "[]", '["kWh"]'
 class Running:
     """A session that charges, delivers by a meter that keeps the rules, and pays for energy only.
 
-    `last_at` is the latest moment that is stored of it, `silent_after` how long it may say nothing.
+    `last_at` is the latest moment that is stored of it, `silent_after` how long it may say nothing,
+    `target_wh` the energy at which the first of its bounds is reached.
     """
 
     session_id: uuid.UUID
@@ -86,6 +101,11 @@ class Running:
     power_kw: Decimal
     bounds: Bounds
     price: Price
+    course: Course
+    target_wh: float | None
+    interval_s: float
+    latency_s: float
+    soc: Decimal | None = None
 
     def advance(self, fact: Metered, *, least_gain_s: float) -> Step | None:
         """Return what a message changes, or None where the whole use case must see it.
@@ -105,6 +125,10 @@ class Running:
             energy_wh=energy_wh, total=total, soc=sample.soc, now=fact.received_at
         ):
             return None
+        onward = self._onward(sample, energy_wh, fact.received_at)
+        stop_at = onward.outlook.stop_at
+        if stop_at is not None and stop_at <= fact.received_at:
+            return None
         heard_at = max(fact.received_at, self.heard_at)
         return Step(
             self.session_id,
@@ -113,7 +137,8 @@ class Running:
             energy_wh,
             total,
             heard_at,
-            self._due_at(heard_at),
+            self._due_at(heard_at, stop_at),
+            stop_at,
             self.station_pk,
             self.connector_id,
             sample.at,
@@ -123,6 +148,7 @@ class Running:
             sample.context,
             IN_KWH if sample.is_kwh else PLAIN,
             fact.frame_id,
+            onward,
         )
 
     def take(self, step: Step) -> None:
@@ -130,12 +156,32 @@ class Running:
         self.version = step.version + 1
         self.last_wh, self.last_at = step.register_wh, step.at
         self.heard_at, self.due_at = step.heard_at, step.due_at
+        self.course = step.onward.course
+
+    def _onward(self, sample: Sample, energy_wh: Wh, received_at: dt.datetime) -> Onward:
+        power_w = None if sample.power_w is None else float(sample.power_w)
+        at = outlook.our_time(
+            sample.at, received_at, started_at=self.started_at, meter_start_at=self.meter_start_at
+        )
+        course = outlook.after(self.course, Point(at, float(energy_wh), power_w))
+        crossing_at = self.bounds.ends_at or outlook.crossing_of(
+            course, self.target_wh, now=received_at
+        )
+        seen = outlook.look(
+            course,
+            crossing_at=crossing_at,
+            interval_s=self.interval_s,
+            latency_s=self.latency_s,
+        )
+        return Onward(course, seen)
 
     def _placed(self, sample: Sample, received_at: dt.datetime) -> Decimal | None:
         """The register of a sample that goes on from the last one as it is labelled, else None."""
         told_wh = sample.register_wh
         if told_wh is None or sample.flags or told_wh < self.last_wh or sample.at <= self.last_at:
             return None
+        if self.bounds.soc is not None and sample.soc != self.soc:
+            return None  # each per cent tells more of how much energy one of them takes
         if sample.is_kwh and not self._is_surely_kwh(sample, received_at):
             return None
         return told_wh
@@ -162,14 +208,14 @@ class Running:
             known_s is None or (received_at - sample.at).total_seconds() <= known_s - least_gain_s
         )
 
-    def _due_at(self, heard_at: dt.datetime) -> dt.datetime:
+    def _due_at(self, heard_at: dt.datetime, stop_at: dt.datetime | None) -> dt.datetime:
         """When the worker must look next, if nothing is heard until then.
 
         It is moved when half of the time is over: a row whose indexed columns stay as they are is
         written at a fraction of the cost, and a worker that comes early looks and goes.
         """
-        silent_at = heard_at + self.silent_after
-        end = self.bounds.ends_at
-        due_at = min(end, silent_at) if end and end > heard_at else silent_at
-        is_far = heard_at + self.silent_after / 2 <= self.due_at <= due_at
+        due_at = heard_at + self.silent_after
+        if stop_at is not None:
+            due_at = min(due_at, stop_at + BACKUP_AFTER)
+        is_far = heard_at + (due_at - heard_at) / 2 <= self.due_at <= due_at
         return self.due_at if is_far else due_at

@@ -79,7 +79,8 @@ class ChargingSession(models.Model):
     Energy is in Wh, money in minor units. `id_tag` is the session's own tag for a remote start,
     or the tag that was presented. `start_key` is the natural key of its StartTransaction (P3).
     `bill` stores the periods that the price was computed from, so it can be recomputed (P9).
-    `due_at` is when the worker must look at it next. `stop_received_at` tells a session that its
+    `due_at` is when the worker must look at it next, `stop_at` when its stop must leave so that it
+    ends at its limit, as its last reading has it. `stop_received_at` tells a session that its
     station ended from one that we ended on its last reading, which a late stop still corrects.
     `stated_minor` is the most that the driver pays by an operator's decision in review.
     """
@@ -144,6 +145,7 @@ class ChargingSession(models.Model):
     stop_requested_by = models.CharField(max_length=12, blank=True)
     stop_reason = models.CharField(max_length=32, blank=True)
     due_at = models.DateTimeField(null=True, blank=True)
+    stop_at = models.DateTimeField(_("projected stop"), null=True, blank=True)
     version = models.PositiveIntegerField(default=0)
 
     objects = SessionQuerySet.as_manager()

@@ -1,5 +1,6 @@
 """A transaction began at a station: match it to its session, or judge the tag that began it."""
 
+import dataclasses
 import datetime as dt
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ from stations.tariffs import tariff_for
 from ..facts import Sample, Started
 from ..models import ChargingSession, IdTag, SessionStatus, TransactionNumber
 from ..models.session import PENDING
+from . import steering
 from .authorize import (
     ACCEPTED,
     BLOCKED,
@@ -37,6 +39,7 @@ from .plausible import CLOCK_UNKNOWN
 from .readings import store
 from .reservations import take_up
 from .settle import OFFLINE, UNFUNDED, complete_cancelled, give_up, settle_on_last_reading
+from .steering import Plan
 from .stopping import RESEND_AFTER, ask_station_to_stop
 from .told import told_flags
 
@@ -46,10 +49,14 @@ OFFLINE_AFTER = dt.timedelta(seconds=60)
 
 @dataclass(frozen=True, slots=True)
 class StartVerdict:
-    """The answer to a StartTransaction: an id always, and what to think of the tag."""
+    """The answer to a StartTransaction: an id always, and what to think of the tag.
+
+    `plan` is when the session must be stopped or asked, where it has just begun to charge.
+    """
 
     transaction_id: int
     tag: TagVerdict
+    plan: Plan | None = dataclasses.field(default=None, compare=False)
 
 
 def begin(*, station: Station, fact: Started) -> StartVerdict:
@@ -75,7 +82,17 @@ def begin(*, station: Station, fact: Started) -> StartVerdict:
         take_up(station, fact, session)
         if not is_known:
             _doubt_clock(session, fact)
-        return _verdict_of(session)
+        return dataclasses.replace(_verdict_of(session), plan=_plan(session, fact))
+
+
+def _plan(session: ChargingSession, fact: Started) -> Plan | None:
+    """Look ahead at full power, until its first reading; not by a start that was made offline."""
+    is_offline = fact.received_at - (session.started_at or fact.received_at) > OFFLINE_AFTER
+    if is_offline or session.status != SessionStatus.CHARGING:
+        return None
+    onward = steering.plan(session, fact.received_at)
+    session.save(update_fields=["stop_at", "due_at"])
+    return steering.Plan(session.pk, onward.outlook)
 
 
 def start_key(station: Station, fact: Started) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from stations import commands, rotation
@@ -21,7 +22,6 @@ from stations.models import Command
 from ..models import ChargingSession, SessionEvent, SessionStatus
 from ..models.session import PENDING
 from . import outcomes
-from .limits import may_reach_limit
 from .settle import complete_cancelled, give_up
 from .start import START_ACTION
 from .stopping import STOP_ACTION, ask_station_to_stop
@@ -130,10 +130,10 @@ def _session_of(command: Command) -> ChargingSession | None:
 
 
 def _stops_soon(station_pk: int) -> bool:
-    """Whether a charge at this station may reach its limit in the next seconds."""
-    at = timezone.now() + STOP_SOON
+    """Whether a charge at this station must be stopped in the next seconds, or is."""
+    soon = timezone.now() + STOP_SOON
     running = ChargingSession.objects.running().filter(station_id=station_pk)
-    return any(may_reach_limit(session, at) for session in running.select_related("station"))
+    return running.filter(Q(stop_at__lte=soon) | Q(status=_S.STOPPING)).exists()
 
 
 def _is_wanted(command: Command, session: ChargingSession) -> bool:

@@ -18,6 +18,7 @@ from .bill import price_session
 from .limits import LOOK_EVERY, is_reached, is_silent, next_look, projected_wh
 from .settle import STOP_IGNORED, complete_cancelled, give_up, settle_on_last_reading
 from .start import START_ACTION
+from .steering import is_stop_due
 from .stopping import RESEND_AFTER, ask_station_to_stop, begin_stopping
 
 _S = SessionStatus
@@ -116,7 +117,7 @@ def _look_at_starting(session: ChargingSession, now: dt.datetime) -> None:
 def _look_at_charging(session: ChargingSession, now: dt.datetime) -> None:
     if _is_lost_for_good(session, now):
         settle_on_last_reading(session, reason="lost")
-    elif _is_projected_to_limit(session, now):
+    elif is_stop_due(session, now) or _is_projected_to_limit(session, now):
         begin_stopping(session, by="limit", actor="kubat")
     else:
         _look_again(session, next_look(session, now))

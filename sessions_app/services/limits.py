@@ -11,7 +11,7 @@ from billing.money import Minor
 
 from ..bounds import Bounds
 from ..models import ChargingSession
-from .bill import price_session
+from ..running import BACKUP_AFTER
 
 LimitType = ChargingSession.LimitType
 SILENT_AFTER_S = 180
@@ -42,13 +42,6 @@ def is_reached(
     return bounds_of(session).are_reached(energy_wh=energy_wh, total=total, soc=soc, now=now)
 
 
-def may_reach_limit(session: ChargingSession, at: dt.datetime) -> bool:
-    """Whether the limit may be reached by `at`, at full power since the last reading."""
-    energy_wh = projected_wh(session, at)
-    total = price_session(session, energy_wh=energy_wh, until=at).bill.total
-    return is_reached(session, energy_wh=energy_wh, total=total, soc=None, now=at)
-
-
 def time_limit_at(session: ChargingSession) -> dt.datetime | None:
     """When the time that was bought is over."""
     if session.limit_type != LimitType.TIME or not session.limit_value or not session.started_at:
@@ -63,8 +56,8 @@ def is_silent(session: ChargingSession, now: dt.datetime) -> bool:
 
 def next_look(session: ChargingSession, now: dt.datetime) -> dt.datetime:
     """When the worker must look at a charging session, unless a reading comes first."""
-    end = time_limit_at(session)
     look = now + LOOK_EVERY if is_silent(session, now) else _silent_at(session, now)
+    end = session.stop_at + BACKUP_AFTER if session.stop_at else None
     return min(end, look) if end and end > now else look
 
 
@@ -82,10 +75,10 @@ def projected_wh(session: ChargingSession, now: dt.datetime) -> Wh:
     """The energy by now of a session that has gone silent, at the most power it can take."""
     since = session.last_reading_at or session.started_at or now
     gap_h = max(0.0, (now - since).total_seconds()) / 3600
-    return Wh(session.energy_wh + int(_power_w(session) * gap_h))
+    return Wh(session.energy_wh + int(full_power_w(session) * gap_h))
 
 
-def _power_w(session: ChargingSession) -> int:
+def full_power_w(session: ChargingSession) -> int:
     """The stated power of the station, else the highest seen, else the assumed one."""
     if session.station.max_power_kw:
         return int(session.station.max_power_kw * 1000)

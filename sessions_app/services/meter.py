@@ -2,6 +2,7 @@
 
 import datetime as dt
 from decimal import Decimal
+from typing import NamedTuple
 
 from django.db import transaction
 
@@ -12,31 +13,42 @@ from stations.models import Station
 from ..facts import Metered, Sample
 from ..models import ChargingSession, SessionStatus
 from ..models.session import RUNNING
-from ..running import Running
+from ..running import Onward, Running
 from . import orphans, readings
 from .bill import delivered_wh, price_session, session_time
-from .limits import is_reached, next_look
+from .limits import is_reached
 from .normalise import normalise
+from .steering import Plan, is_stop_due, plan
 from .stopping import begin_stopping, stop_stray
 from .tracking import follow
 
 
-def record(*, station: Station, fact: Metered) -> Running | None:
+class Heard(NamedTuple):
+    """What the process that owns the socket goes on with: each None where there is nothing.
+
+    `running` is what the session's next sample can be judged by, where it may be one that keeps the
+    rules; `plan` is when it must be stopped or asked.
+    """
+
+    running: Running | None = None
+    plan: Plan | None = None
+
+
+def record(*, station: Station, fact: Metered) -> Heard:
     """Store the samples of one MeterValues and ask for a stop when the limit is reached.
 
     (session, station time) is the key: a sample that is known changes nothing (P3). Samples of
-    no session are stored too, and an unknown transaction becomes an orphan (P8). Returns what the
-    session's next sample can be judged by, where it may be one that keeps the rules.
+    no session are stored too, and an unknown transaction becomes an orphan (P8).
     """
     if not fact.samples:
-        return None
+        return Heard()
     with transaction.atomic():
         # The station's row before the session's: a start locks them in this order.
         clock.observe(station, max(s.at for s in fact.samples), fact.received_at)
         session = _find_session(station, fact)
         if session is None:
             _store_unattributed(station, fact)
-            return None
+            return Heard()
         session.station = station
         samples = normalise(
             session,
@@ -45,11 +57,14 @@ def record(*, station: Station, fact: Metered) -> Running | None:
             frame_id=fact.frame_id,
         )
         readings.store(session, samples, received_at=fact.received_at, frame_id=fact.frame_id)
+        onward = None
         if session.status in RUNNING:
-            bring_up_to_date(session, samples, fact.received_at)
+            onward = bring_up_to_date(session, samples, fact.received_at)
         elif session.stop_received_at is None and _has_energy(session, samples):
             stop_stray(session)
-        return follow(session)
+        if onward is None or session.status != SessionStatus.CHARGING:
+            return Heard()
+        return Heard(follow(session, onward.course), Plan(session.pk, onward.outlook))
 
 
 def _find_session(station: Station, fact: Metered) -> ChargingSession | None:
@@ -68,25 +83,32 @@ def _find_session(station: Station, fact: Metered) -> ChargingSession | None:
 
 def bring_up_to_date(
     session: ChargingSession, samples: list[Sample], received_at: dt.datetime
-) -> None:
-    """Take stored samples into the energy and cost of a running session; stop at its limit."""
+) -> Onward | None:
+    """Take stored samples into the energy and cost of a running session; stop it for its limit.
+
+    Returns how it goes on; None where that was not told, and where it does not.
+    """
     registers = [s.register_wh for s in samples if s.register_wh is not None]
     if registers:
         session.meter_last_wh = max(*registers, session.meter_last_wh or Decimal(0))
-        _heard(session, received_at)
+        session.last_reading_at = max(received_at, session.last_reading_at or received_at)
     session.energy_wh = delivered_wh(session, session.meter_last_wh)
     latest = max((s.at for s in samples), default=received_at)
     until = session_time(session, latest, received_at) or received_at
     total = price_session(session, energy_wh=session.energy_wh, until=until).bill.total
     session.cost_minor = Minor(min(total, session.hold_minor))
+    is_told = registers and session.status == SessionStatus.CHARGING
+    onward = plan(session, received_at) if is_told else None
     session.version += 1
     session.save(update_fields=_RUNNING_FIELDS)
     soc = max((s.soc for s in samples if s.soc is not None), default=None)
     reached = is_reached(
         session, energy_wh=session.energy_wh, total=total, soc=soc, now=received_at
     )
-    if reached and session.status == SessionStatus.CHARGING:
+    is_due = reached or (onward is not None and is_stop_due(session, received_at))
+    if is_due and session.status == SessionStatus.CHARGING:
         begin_stopping(session, by="limit", actor="kubat")
+    return onward
 
 
 def _store_unattributed(station: Station, fact: Metered) -> None:
@@ -113,18 +135,12 @@ def _has_energy(session: ChargingSession, samples: list[Sample]) -> bool:
     return any(s.register_wh is not None and s.register_wh > start for s in samples)
 
 
-def _heard(session: ChargingSession, received_at: dt.datetime) -> None:
-    """Note that the register was told; a session of which only the rest is told is silent."""
-    session.last_reading_at = max(received_at, session.last_reading_at or received_at)
-    if session.status == SessionStatus.CHARGING:
-        session.due_at = next_look(session, received_at)
-
-
 _RUNNING_FIELDS = [
     "meter_last_wh",
     "energy_wh",
     "cost_minor",
     "last_reading_at",
     "due_at",
+    "stop_at",
     "version",
 ]

@@ -12,7 +12,7 @@ from stations.certificates import issue, roots
 from stations.firmware import progress
 from stations.models import Command, Station
 
-from . import local_list, reserve
+from . import local_list, reserve, steering
 
 HEARERS: dict[str, Callable[[Command], None]] = {
     "CancelReservation": reserve.hear,
@@ -31,6 +31,7 @@ HEARERS: dict[str, Callable[[Command], None]] = {
     "SendLocalList": local_list.hear,
     "SetChargingProfile": charging_profiles.absorb_installing,
     "SignedUpdateFirmware": progress.hear,
+    "TriggerMessage": steering.hear,
     "UpdateFirmware": progress.hear,
 }
 

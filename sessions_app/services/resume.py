@@ -7,16 +7,25 @@ from stations.models import Station
 
 from ..models import ChargingSession, SessionStatus
 from ..models.session import RUNNING
+from ..outlook import Outlook
+from .steering import Plan
 from .stopping import ask_station_to_stop
 
 
-def resume(*, station: Station) -> None:
-    """Take note of a new socket of this station. Called after each accepted handshake."""
+def resume(*, station: Station) -> list[Plan]:
+    """Take note of a new socket of this station. Called after each accepted handshake.
+
+    Returns when its charging sessions must be stopped, for the process that now has the socket.
+    """
+    plans = []
     for session_id in station.sessions.running().values_list("pk", flat=True):
         with transaction.atomic():
             session = ChargingSession.objects.locked(session_id)
             if session.status in RUNNING and session.transaction_id:
                 _resume_session(session)
+            if session.status == SessionStatus.CHARGING:
+                plans.append(Plan(session.pk, Outlook(session.stop_at, session.stop_at, None)))
+    return plans
 
 
 def _resume_session(session: ChargingSession) -> None:

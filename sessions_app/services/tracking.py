@@ -21,15 +21,17 @@ from stations.metering import CORRECTIONS, Habits, Quirk, Register, SampleUnit, 
 from stations.models import Station
 
 from ..models import ChargingSession, Reading, SessionStatus
+from ..outlook import Course
 from ..running import Running, StationFacts, Step
 from .bill import terms_of
 from .limits import bounds_of, silent_after
+from .outlooks import expected_latency_s, last_soc, target_of
 
 UNUSUAL = CORRECTIONS | {Quirk.UNCLEAR}
 """Flags of a session whose samples are not taken as they are labelled."""
 
 
-def follow(session: ChargingSession) -> Running | None:
+def follow(session: ChargingSession, course: Course) -> Running | None:
     """What the next sample of a session is judged by; None where that takes the whole use case.
 
     The caller holds the session's lock, and its station was read with the meter's profile.
@@ -66,6 +68,11 @@ def follow(session: ChargingSession) -> Running | None:
         power_kw=session.station.max_power_kw or Decimal(settings.CSMS_ASSUMED_POWER_KW),
         bounds=bounds_of(session),
         price=price,
+        course=course,
+        target_wh=target_of(session, price),
+        interval_s=session.station.meter_interval_s,
+        latency_s=expected_latency_s(session.station),
+        soc=last_soc(session) if session.limit_type == session.LimitType.SOC else None,
     )
 
 
@@ -126,6 +133,7 @@ def _move(step: Step) -> int:
         cost_minor=step.cost_minor,
         last_reading_at=step.heard_at,
         due_at=step.due_at,
+        stop_at=step.stop_at,
         version=step.version + 1,
     )
 
@@ -154,6 +162,7 @@ _COLUMNS = (
     ("cost_minor", "bigint"),
     ("heard_at", "timestamptz"),
     ("due_at", "timestamptz"),
+    ("stop_at", "timestamptz"),
     ("station_pk", "bigint"),
     ("connector_id", "integer"),
     ("at", "timestamptz"),
@@ -164,7 +173,7 @@ _COLUMNS = (
     ("flags", "jsonb"),
     ("frame_id", "uuid"),
 )
-"""The fields of a step and their types, in its order."""
+"""The fields of a step but the last, and their types, in its order."""
 
 _IN_ONE_STATEMENT = f"""
 WITH step AS (
@@ -181,7 +190,7 @@ WITH step AS (
     UPDATE sessions_app_chargingsession session
     SET meter_last_wh = step.register_wh, energy_wh = step.energy_wh,
         cost_minor = step.cost_minor, last_reading_at = step.heard_at, due_at = step.due_at,
-        version = step.version + 1
+        stop_at = step.stop_at, version = step.version + 1
     FROM step JOIN unmoved ON unmoved.id = step.session_id
     WHERE session.id = step.session_id
     RETURNING session.id
@@ -202,7 +211,7 @@ def _store_in_one_statement(steps: Sequence[Step]) -> set[uuid.UUID]:
 
     It is prepared once a connection: to read and plan it anew costs as much as ten sessions.
     """
-    columns = [list(column) for column in zip(*steps, strict=True)]
+    columns = [list(column) for column in zip(*(step[:-1] for step in steps), strict=True)]
     connection.ensure_connection()
     connection.connection.prepare_threshold = 0  # Django switches it off
     with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:

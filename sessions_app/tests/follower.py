@@ -19,7 +19,7 @@ class Follower:
         if self.steps_on(fact):
             self.steps += 1
             return
-        running = meter.record(station=station, fact=fact)
+        running = meter.record(station=station, fact=fact).running
         self.running = {running.transaction_id: running} if running else {}
 
     def steps_on(self, fact: Metered) -> bool:

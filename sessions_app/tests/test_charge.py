@@ -78,13 +78,13 @@ def test_energy_past_the_limit_is_the_operators_loss(stage, alice):
     assert balance_of(Account.Kind.SALES) == 51_250
 
 
-def test_an_energy_limit_stops_within_one_sample(stage, alice):
+def test_an_energy_limit_stops_with_the_sample_that_reaches_it(stage, alice):
     session = stage.charge(alice, "energy", "10")
     assert session.hold_minor == 12_500
-    stage.deliver(session.transaction_id, 9_990)
+    stage.deliver(session.transaction_id, 9_500)
     session.refresh_from_db()
     assert session.status == "charging"
-    stage.deliver(session.transaction_id, 10)
+    stage.deliver(session.transaction_id, 500)
     session.refresh_from_db()
     assert session.status == "stopping"
     stage.end(session.transaction_id)
@@ -98,10 +98,12 @@ def test_a_time_limit_is_watched_by_the_worker(stage, alice):
     assert session.hold_minor == 37_500  # 30 min at 60 kW and 12.50
     end = session.started_at + dt.timedelta(minutes=30)
     stage.deliver(session.transaction_id, 1_000)
-    expire.run_due(end - dt.timedelta(seconds=1))
+    session.refresh_from_db()
+    assert session.stop_at == end - dt.timedelta(seconds=1), "as long as a stop may take"
+    expire.run_due(end - dt.timedelta(seconds=2))
     session.refresh_from_db()
     assert session.status == "charging"
-    expire.run_due(end)
+    expire.run_due(end + dt.timedelta(seconds=1))
     session.refresh_from_db()
     assert (session.status, session.stop_requested_by) == ("stopping", "limit")
 

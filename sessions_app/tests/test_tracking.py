@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from billing.models import Tariff
 from sessions_app.facts import Metered, Sample
 from sessions_app.models import ChargingSession, Reading, SessionStatus
-from sessions_app.running import IN_KWH
+from sessions_app.running import BACKUP_AFTER, IN_KWH
 from sessions_app.services import expire, meter, tracking
 from sessions_app.tests.stage import Stage
 from stations import meters
@@ -248,7 +248,8 @@ def test_the_end_of_a_time_that_was_bought_is_looked_at_when_it_comes(stage, ali
     stage.deliver(session.transaction_id, 10, seconds=10)
     session.refresh_from_db()
     assert stage.follower.steps == 1
-    assert session.due_at == session.started_at + dt.timedelta(minutes=3)
+    assert session.stop_at == session.started_at + dt.timedelta(minutes=3, seconds=-1)
+    assert session.due_at == session.stop_at + BACKUP_AFTER
 
 
 # --- The same as the whole use case --------------------------------------------------------------

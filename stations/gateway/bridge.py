@@ -1,7 +1,8 @@
 """The one bridge from the event loop to the database.
 
 Calls of stations run in a pool of their own: one slow query stalls its own socket only. What the
-process itself must do in time (its lease above all) has another, so that no station delays it.
+process itself must do in time has others, so that no station delays it: one for its lease and its
+chores, one for stops at a limit.
 """
 
 import asyncio
@@ -24,6 +25,7 @@ LONGEST_PAUSE_S = 2.0
 
 _calls = ThreadPoolExecutor(settings.CSMS_GATEWAY_THREADS, thread_name_prefix="station-call")
 _chores = ThreadPoolExecutor(2, thread_name_prefix="gateway-chore")
+_limits = ThreadPoolExecutor(2, thread_name_prefix="limits")
 
 
 class DatabaseAway(Exception):
@@ -38,6 +40,11 @@ async def in_database(function: Callable[P, T], *args: P.args, **kwargs: P.kwarg
 async def as_chore(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Run one database function for the process itself."""
     return await _run(_chores, function, *args, **kwargs)
+
+
+async def in_time(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run one database function that cannot wait behind the calls of stations."""
+    return await _run(_limits, function, *args, **kwargs)
 
 
 async def patiently(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

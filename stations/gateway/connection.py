@@ -13,10 +13,12 @@ from enum import IntEnum
 from typing import Any
 
 from sessions_app.services.resume import resume
+from sessions_app.services.steering import Plan
 
 from ..frames import IN, OUT, FrameLog
 from ..models import IgnoredFrames, Station
 from . import wire
+from .agenda import Agenda
 from .bridge import DatabaseAway, patiently
 from .followed import Followed
 from .handshake import Admission
@@ -64,6 +66,7 @@ class Connection:
         "_send",
         "_unhandled",
         "_worker",
+        "agenda",
         "arrivals",
         "fence",
         "is_lenient",
@@ -82,6 +85,7 @@ class Connection:
         frames: FrameLog,
         writer: Writer,
         arrivals: Writer,
+        agenda: Agenda,
         turns: asyncio.Semaphore,
         on_heard: Callable[[int], None],
         send: Send,
@@ -92,6 +96,7 @@ class Connection:
         self.fence = admission.fence
         self.is_lenient = admission.is_lenient
         self.writer, self.arrivals, self.turns = writer, arrivals, turns
+        self.agenda = agenda
         self._may_resume = admission.may_resume
         self._is_deaf = False
         self._is_closing = False
@@ -226,7 +231,8 @@ class Connection:
 
     async def _begin_lane(self) -> None:
         if self._may_resume:
-            await patiently(_resume, self.station_pk)
+            for plan in await patiently(_resume, self.station_pk):
+                self.agenda.note(plan)
         await self._run_lane()
 
     async def _run_lane(self) -> None:
@@ -236,5 +242,5 @@ class Connection:
             self._lane_task = None
 
 
-def _resume(station_pk: int) -> None:
-    resume(station=Station.objects.get(pk=station_pk))
+def _resume(station_pk: int) -> list[Plan]:
+    return resume(station=Station.objects.get(pk=station_pk))

@@ -35,6 +35,7 @@ class StationConsumer(AsyncWebsocketConsumer):
             frames=self.gateway.frames,
             writer=self.gateway.writer,
             arrivals=self.gateway.arrivals,
+            agenda=self.gateway.agenda,
             turns=self.gateway.turns,
             on_heard=self.gateway.heard,
             send=send,

@@ -9,16 +9,17 @@ from sessions_app.running import Running, StationFacts
 from sessions_app.services import tracking
 from stations.clock import STEP_S
 
+from .agenda import Agenda
 from .writer import Writer
 
 
 class Followed:
     """Sessions by their transaction; empty until a sample has gone the whole way."""
 
-    __slots__ = ("_running", "_writer")
+    __slots__ = ("_agenda", "_running", "_writer")
 
-    def __init__(self, writer: Writer) -> None:
-        self._writer = writer
+    def __init__(self, writer: Writer, agenda: Agenda) -> None:
+        self._writer, self._agenda = writer, agenda
         self._running: dict[int, Running] = {}
 
     def take(self, running: Running | None) -> None:
@@ -53,6 +54,7 @@ class Followed:
         is_stored = await self._writer.put(tracking.store, step)
         if is_stored:
             running.take(step)
+            self._agenda.set(step.session_id, step.onward.outlook)
         return is_stored
 
     def _find(self, fact: Metered) -> Running | None:

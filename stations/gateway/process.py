@@ -21,6 +21,7 @@ from sessions_app.services import calls, tracking
 from .. import commands, doorbell, presence, refusals
 from ..frames import FrameLog
 from . import arrivals, handshake
+from .agenda import Agenda
 from .arrivals import Verdict
 from .bridge import DatabaseAway, as_chore, in_database, patiently
 from .connection import Close, Connection
@@ -61,6 +62,7 @@ class Gateway:
         self.frames = FrameLog()
         self.writer = Writer("station-writer")
         self.arrivals = Writer("arrivals-writer")
+        self.agenda = Agenda()
         self.turns = asyncio.Semaphore(LANES_AT_ONCE)
         self._alone = asyncio.Semaphore(ALONE_AT_ONCE)
         self._live: dict[int, Connection] = {}
@@ -151,6 +153,7 @@ class Gateway:
         doorbell.leave(self.channel)
         self.writer.end()
         self.arrivals.end()
+        self.agenda.end()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

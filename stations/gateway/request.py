@@ -8,6 +8,7 @@ from ocpp.exceptions import OCPPError
 
 from ..frame_rows import Noted
 from ..models import Station
+from .agenda import Agenda
 from .followed import Followed
 from .wire import Call
 from .writer import Writer
@@ -41,6 +42,7 @@ class Link(Protocol):
     writer: Writer
     arrivals: Writer
     """The writer for what comes in masses when stations come back: readings do not wait for it."""
+    agenda: Agenda
 
     async def send(self, text: str, *, action: str = "") -> None: ...
 

@@ -17,6 +17,7 @@ from .meter_profile import MeterProfile
 from .pending_key import PendingKey
 from .security_event import SecurityEvent
 from .station import Connector, ConnectorStatus, GatewayProcess, Site, Station
+from .stop_habit import StopHabit
 from .tariff import TariffAssignment
 from .upload import LogRequest, ReceivedFile
 
@@ -45,6 +46,7 @@ __all__ = [
     "Site",
     "Station",
     "StationCertificate",
+    "StopHabit",
     "TariffAssignment",
     "UpdateStatus",
 ]

@@ -7,11 +7,10 @@ from ocpp.v16 import call_result
 from ocpp.v16.enums import Action
 
 from sessions_app.models import TransactionNumber
-from sessions_app.running import Running
 from sessions_app.services.authorize import INVALID, TagVerdict, judge_tag
 from sessions_app.services.begin import StartVerdict, begin
 from sessions_app.services.end import end
-from sessions_app.services.meter import record
+from sessions_app.services.meter import Heard, record
 from stations import reports
 from stations.models import Station
 
@@ -74,6 +73,7 @@ class Core(Exchange):
             if not self.link.is_lenient:
                 raise request.breach or error from None
             verdict = await self.use(_refuse_start)
+        self.link.agenda.note(verdict.plan)
         return call_result.StartTransaction(
             transaction_id=verdict.transaction_id, id_tag_info=facts.id_tag_info(verdict.tag)
         )
@@ -83,7 +83,9 @@ class Core(Exchange):
         """§4.7. What cannot be placed is no reading: the message is kept for an operator."""
         try:
             if not await self._advance(request):
-                self.followed.take(await self.use(_record_here, request=request))
+                heard = await self.use(_record_here, request=request)
+                self.followed.take(heard.running)
+                self.link.agenda.note(heard.plan)
         except PropertyConstraintViolationError as error:
             await self.keep(request, error.description)
             if not self.link.is_lenient:
@@ -132,13 +134,13 @@ def _begin_here(*, station: Station, request: Request) -> StartVerdict:
     return begin(station=station, fact=facts.started(request.call.payload, request.received_at))
 
 
-def _record_here(*, station: Station, request: Request) -> Running | None:
+def _record_here(*, station: Station, request: Request) -> Heard:
     payload = request.call.payload
     fact = facts.metered(payload, request.received_at, request.frame_id)
-    running = record(station=station, fact=fact)
+    heard = record(station=station, fact=fact)
     if meter.has_untimed(payload, "meterValue"):
         raise facts.unreadable("timestamp")
-    return running
+    return heard
 
 
 def _end_here(*, station: Station, request: Request) -> TagVerdict | None:

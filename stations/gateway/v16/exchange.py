@@ -87,7 +87,7 @@ class Exchange(PythonOcpp):
         self.id = link.station_id
         self.link = link
         self.registration: Station.Registration | None = None
-        self.followed = Followed(link.writer)
+        self.followed = Followed(link.writer, link.agenda)
         self.has_queued = True
 
     def answer_at_once(self, request: Request, *, is_next: bool) -> str | None:
