@@ -12,9 +12,10 @@ HOUR_S = 3600.0
 FARTHEST = dt.timedelta(days=2)
 LEAST_SPAN_S = 5.0
 """A rate over less is the noise of clocks."""
-GRAINS = 20
-"""A rate is measured over so many steps of the register: it is right within 5 %."""
-LONG_SPAN_S = 120.0
+GRAINS = 10
+"""A rate is measured over so many steps of the register: it is right within 10 %."""
+COARSEST_WH = 100.0
+LONG_SPAN_S = 300.0
 """A rate over so much time counts though the register made fewer steps."""
 STEADY = 0.2
 """Powers that differ by no more than this share are one power that goes on."""
@@ -99,7 +100,7 @@ def our_time(
 def begin(at: dt.datetime, full_w: float) -> Course:
     """The course of a session that has told nothing yet: at full power (design section 5)."""
     start = Point(at, 0.0)
-    return Course(start, full_w, full_w, False, False, None, 1.0, start, start, 1000.0, 0.0)
+    return Course(start, full_w, full_w, False, False, None, 1.0, start, start, COARSEST_WH, 0.0)
 
 
 def after(course: Course, point: Point) -> Course:
@@ -250,7 +251,7 @@ def _trust(course: Course, point: Point, span_s: float, grain_wh: float) -> floa
     if not _are_alike(course.told_w, point.power_w):
         return course.trust
     mean_w = (course.told_w + point.power_w) / 2
-    if mean_w <= 0:
+    if mean_w < 1:
         return 0.0
     ratio = gained_wh * HOUR_S / span_s / mean_w
     return 1.0 if abs(ratio - 1.0) <= TRUSTED else ratio

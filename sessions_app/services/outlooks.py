@@ -15,10 +15,10 @@ from ..latency import learned_s
 from ..models import ChargingSession
 from ..outlook import Course, Outlook, Point
 from ..running import Onward, Price
-from .bill import price_session, terms_of
+from .bill import delivered_wh, price_session, terms_of
 from .limits import bounds_of, full_power_w, silent_after
 
-LATEST = 12
+LATEST = 30
 """Readings that tell how a session goes on: more would be of a power that is long past."""
 MOST_WH = Wh(10_000_000)
 ALIKE = 20
@@ -44,8 +44,8 @@ def course_of(session: ChargingSession, *, until: dt.datetime | None = None) -> 
     latest = rows.order_by("-at").values_list("at", "received_at", "register_wh", "power_w")
     for at, received_at, register_wh, power_w in reversed(latest[:LATEST]):
         moment = outlook.our_time(at, received_at, started_at=start, meter_start_at=begun)
-        energy_wh = float((register_wh or Decimal(0)) - (session.meter_start_wh or Decimal(0)))
         told_w = None if power_w is None else float(power_w)
+        energy_wh = float(delivered_wh(session, register_wh))
         course = outlook.after(course, Point(moment, energy_wh, told_w))
     return course
 

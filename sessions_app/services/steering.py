@@ -57,7 +57,7 @@ def is_stop_due(session: ChargingSession, now: dt.datetime) -> bool:
     return session.stop_at is not None and session.stop_at <= now
 
 
-def stop_due(session_id: uuid.UUID) -> Plan | None:
+def stop_due(session_id: uuid.UUID, now: dt.datetime) -> Plan | None:
     """Stop a session whose moment has come; return what is to be done later instead, if anything.
 
     A reading, a raised limit or the worker may have been faster: the row says what counts.
@@ -66,7 +66,7 @@ def stop_due(session_id: uuid.UUID) -> Plan | None:
         session = ChargingSession.objects.locked(session_id)
         if session.status != SessionStatus.CHARGING:
             return None
-        if not is_stop_due(session, timezone.now()):
+        if not is_stop_due(session, now):
             return Plan(session_id, Outlook(session.stop_at, session.stop_at, None))
         begin_stopping(session, by="limit", actor="kubat")
         return None

@@ -97,7 +97,7 @@ def test_a_time_limit_is_watched_by_the_worker(stage, alice):
     session = stage.charge(alice, "time", "30")
     assert session.hold_minor == 37_500  # 30 min at 60 kW and 12.50
     end = session.started_at + dt.timedelta(minutes=30)
-    stage.deliver(session.transaction_id, 1_000)
+    stage.deliver(session.transaction_id, 500)
     session.refresh_from_db()
     assert session.stop_at == end - dt.timedelta(seconds=1), "as long as a stop may take"
     expire.run_due(end - dt.timedelta(seconds=2))

@@ -264,7 +264,14 @@ MOMENTS = st.lists(
     ),
     max_size=25,
 )
-COMPARED = ("status", "energy_wh", "cost_minor", "meter_last_wh", "last_reading_at", "flags")
+COMPARED = (
+    "status",
+    "energy_wh",
+    "cost_minor",
+    "meter_last_wh",
+    "last_reading_at",
+    "flags",
+)
 KEPT = ("at", "received_at", "register_wh", "power_w", "soc", "context", "flags")
 
 
@@ -281,7 +288,8 @@ def play(stage, driver, limit, moments, take):
         )
     session.refresh_from_db()
     rows = list(session.readings.order_by("at").values_list(*KEPT))
-    return [getattr(session, name) for name in COMPARED], rows
+    left = session.stop_at and session.stop_at - session.started_at
+    return [left, *(getattr(session, name) for name in COMPARED)], rows
 
 
 @pytest.mark.usefixtures("tariff")

@@ -80,7 +80,7 @@ class Agenda:
         task.add_done_callback(self._acting.discard)
 
     async def _stop(self, session_id: uuid.UUID) -> None:
-        self.note(await in_time(steering.stop_due, session_id))
+        self.note(await in_time(steering.stop_due, session_id, timezone.now()))
 
     async def _ask(self, session_id: uuid.UUID) -> None:
         await in_time(steering.ask_due, session_id)
