@@ -21,11 +21,11 @@ STEADY = 0.2
 """Powers that differ by no more than this share are one power that goes on."""
 TRUSTED = 0.1
 """A told power that differs from the register by no more is taken as it is told."""
-FIRST_ASK = dt.timedelta(seconds=5)
+FIRST_ASK_S = 5.0
 """After the start: most cars draw by then, and the first regular sample may be far."""
-LAST_ASK = dt.timedelta(seconds=13)
+LAST_ASK_S = 13.0
 """Before the stop: a call may wait 3 s for its answer, and none may be on its way within 10 s."""
-LEAST_GAP = dt.timedelta(seconds=3)
+LEAST_GAP_S = 3.0
 STALE = dt.timedelta(seconds=60)
 """How late a point may come, and still be gone on from."""
 COARSE = dt.timedelta(seconds=2)
@@ -104,11 +104,15 @@ def begin(at: dt.datetime, full_w: float) -> Course:
 
 
 def after(course: Course, point: Point) -> Course:
-    """Take a course further by a later point; an older one changes nothing."""
+    """Take a course further by a later point; an older one changes nothing.
+
+    Of several in one tick of the station's clock the highest counts.
+    """
     last = course.last
     span_s = (point.at - last.at).total_seconds()
     if span_s <= 0:
-        return course
+        is_higher = span_s == 0 and point.energy_wh > last.energy_wh
+        return course._replace(last=point) if is_higher else course
     grain_wh = _grain(course.grain_wh, point.energy_wh)
     trust = _trust(course, point, span_s, grain_wh)
     power_w = _power(course, point, trust, grain_wh)
@@ -143,8 +147,14 @@ def look(
     `interval_s` is how often samples come by themselves, `latency_s` how long delivery goes on
     after we decide to stop it.
     """
-    stop_at = crossing_at - dt.timedelta(seconds=latency_s) if crossing_at else None
-    return Outlook(crossing_at, stop_at, _ask_at(course, crossing_at, stop_at, interval_s))
+    last_at = course.last.at
+    left_s = stop_at = None
+    if crossing_at is not None:
+        left_s = (crossing_at - last_at).total_seconds()
+        stop_at = crossing_at - dt.timedelta(seconds=latency_s)
+    ask_s = _ask_s(course, left_s, latency_s, interval_s)
+    ask_at = None if ask_s is None else last_at + dt.timedelta(seconds=ask_s)
+    return Outlook(crossing_at, stop_at, ask_at)
 
 
 def crossing_of(course: Course, target_wh: float | None, *, now: dt.datetime) -> dt.datetime | None:
@@ -173,31 +183,29 @@ def energy_at(course: Course, at: dt.datetime) -> float:
     return course.last.energy_wh + course.power_w * passed_s / HOUR_S
 
 
-def _ask_at(
-    course: Course,
-    crossing_at: dt.datetime | None,
-    stop_at: dt.datetime | None,
-    interval_s: float,
-) -> dt.datetime | None:
-    """When half of what is left will have passed, unless a sample comes by itself before.
+def _ask_s(
+    course: Course, left_s: float | None, latency_s: float, interval_s: float
+) -> float | None:
+    """Return how long after the last point to ask: when half of what is left will have passed.
 
-    So each answer halves what is not known, down to the last moment at which a call may go out.
-    While power rises, what is left is judged at full power.
+    None where a sample comes by itself before, and where nothing is to be known. So each answer
+    halves what is not known, down to the last moment at which a call may go out. While power
+    rises, what is left is judged at full power.
     """
-    last_at = course.last.at
     if not course.is_measured:
-        asked = last_at + FIRST_ASK
-    elif crossing_at is None and course.is_steady:
-        return None
+        ask_s = FIRST_ASK_S
+    elif left_s is None:
+        if course.is_steady:
+            return None
+        ask_s = FIRST_ASK_S
     else:
-        left = (crossing_at or last_at + FARTHEST) - last_at
-        share = course.power_w / course.worst_w if course.worst_w > 0 else 1.0
-        asked = last_at + max(left * share / 2, FIRST_ASK)
-    if stop_at is not None:
-        asked = min(asked, stop_at - LAST_ASK)
-    comes_at = last_at + dt.timedelta(seconds=max(interval_s, min(course.gap_s, LONGEST_GAP_S)))
-    is_worth_it = last_at + LEAST_GAP <= asked and asked + LEAST_GAP < comes_at
-    return asked if is_worth_it else None
+        worst_w = course.worst_w
+        share = course.power_w / worst_w if worst_w > 0 else 1.0
+        ask_s = max(left_s * share / 2, FIRST_ASK_S)
+    if left_s is not None:
+        ask_s = min(ask_s, left_s - latency_s - LAST_ASK_S)
+    comes_s = max(interval_s, min(course.gap_s, LONGEST_GAP_S))
+    return ask_s if LEAST_GAP_S <= ask_s < comes_s - LEAST_GAP_S else None
 
 
 def _grain(known_wh: float, energy_wh: float) -> float:

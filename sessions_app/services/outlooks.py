@@ -38,7 +38,7 @@ def course_of(session: ChargingSession, *, until: dt.datetime | None = None) -> 
     start = session.started_at or session.requested_at
     begun = session.meter_start_at or start
     course = outlook.begin(start, float(full_power_w(session)))
-    rows = session.readings.filter(register_wh__isnull=False, at__gt=begun)
+    rows = session.readings.filter(register_wh__isnull=False, at__gte=begun)
     if until is not None:
         rows = rows.filter(received_at__lte=until)
     latest = rows.order_by("-at").values_list("at", "received_at", "register_wh", "power_w")

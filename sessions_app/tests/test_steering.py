@@ -314,7 +314,8 @@ def test_the_next_session_is_stopped_earlier_by_it(stage, alice):
 
 
 def test_a_station_of_the_same_model_teaches_those_that_never_stopped(stage, alice):
-    Station.objects.update(vendor="Acme", model="One")
+    stage.station.vendor, stage.station.model = "Acme", "One"
+    stage.station.save(update_fields=["vendor", "model"])
     other = Station.objects.create(station_id="K-9", identity="k-9", vendor="Acme", model="One")
     third = Station.objects.create(station_id="K-8", identity="k-8", vendor="Acme", model="Two")
     StopHabit.objects.create(station=other, latencies_s=[3.0])
