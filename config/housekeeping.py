@@ -11,7 +11,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from knox.models import AuthToken
 
 from billing.api.idempotency import KEPT_FOR
-from billing.models import IdempotentRequest, OutboxMessage, PaymentWebhook
+from billing.models import IdempotentRequest, OutboxMessage, PaymentWebhook, WebhookEvent
 from billing.payments.webhooks import KEPT_UNVERIFIED
 from stations import storage
 from stations.models import (
@@ -122,6 +122,13 @@ PURGES = (
         OutboxMessage.objects.filter(status=OutboxMessage.Status.DELIVERED),
         "delivered_at",
         10,
+        setting="CSMS_OUTBOX_RETENTION_DAYS",
+    ),
+    Purge(
+        "delivered events",
+        WebhookEvent.objects.filter(deliveries__isnull=True),
+        "created_at",
+        60,
         setting="CSMS_OUTBOX_RETENTION_DAYS",
     ),
     Purge(

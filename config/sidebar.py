@@ -42,6 +42,13 @@ GROUPS = (
         ),
     ),
     (
+        _("Webhooks"),
+        (
+            ("billing.webhookendpoint", "webhook"),
+            ("billing.webhookdelivery", "outgoing_mail"),
+        ),
+    ),
+    (
         _("Money"),
         (
             ("stations.tariffassignment", "sell"),
@@ -83,6 +90,7 @@ GROUPS = (
             ("billing.paymentwebhook", "webhook"),
             ("billing.sandboxpayment", "science"),
             ("billing.outboxmessage", "outbox"),
+            ("billing.webhookevent", "campaign"),
             ("billing.idempotentrequest", "repeat_one"),
             ("stations.ignoredframes", "filter_alt_off"),
             ("stations.gatewayprocess", "dns"),

@@ -56,6 +56,7 @@ JOBS = (
     Job("firmware", firmware.run_due, every_s=2),
     Job("log requests", uploads.run_due, every_s=10),
     Job("reservations", reserve.run_due),
+    Job("outbox lanes", outbox.Lanes(notices.DELIVERIES).run_due),
     Job("outbox", lambda now: outbox.deliver_due(notices.DELIVERIES), is_long=True),
     Job("certificates", issue.renew_due, every_s=600, is_long=True),
     Job("payments", poll_due, is_long=True),
