@@ -22,6 +22,7 @@ from stations.models import (
     LogRequest,
     ReceivedFile,
     SecurityEvent,
+    StationChange,
 )
 
 from . import partitions
@@ -86,6 +87,19 @@ PURGES = (
         ConnectorStatus.objects.all(),
         "received_at",
         10,
+        setting="CSMS_STATUS_RETENTION_DAYS",
+    ),
+    Purge(
+        "old presence",
+        StationChange.objects.filter(
+            Exists(
+                StationChange.objects.filter(
+                    station=OuterRef("station"), kind=OuterRef("kind"), at__gt=OuterRef("at")
+                )
+            )
+        ),
+        "at",
+        60,
         setting="CSMS_STATUS_RETENTION_DAYS",
     ),
     Purge(

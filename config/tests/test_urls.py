@@ -66,6 +66,10 @@ ACCESS = {
         f"upload/<str:token>{name}": {"put": EVERYONE, "post": EVERYONE}
         for name in ("", "/<path:name>")
     },
+    "ocpp/uptime": {"get": STAFF},
+    "ocpp/uptime.csv": {"get": STAFF},
+    "ocpp/uptime/exclusions": {"get": STAFF} | WRITE,
+    "ocpp/uptime/exclusions/<int:exclusion_id>": {"delete": STAFF},
     "webhooks/endpoints": {"get": STAFF} | WRITE,
     "webhooks/endpoints/<uuid:endpoint_id>": {"get": STAFF, "patch": STAFF, "delete": STAFF},
     "webhooks/endpoints/<uuid:endpoint_id>/rotate_secret": WRITE,

@@ -62,6 +62,7 @@ from stations.models import (
     StationCertificate,
 )
 from stations.tests.maintenance import leave_traces
+from stations.uptime import exclusions, history, months
 
 MODELS = sorted(admin.site._registry, key=lambda model: model._meta.label)
 OURS = ("billing", "stations", "sessions_app", "config")
@@ -114,6 +115,7 @@ def world(stage, alice, olga):
     make_payments(alice, olga)
     leave_traces(station, olga)
     make_securities(station)
+    make_uptime(station, olga)
     keyed = endpoints.add_endpoint(facts={"url": "https://erp.example/"}, by=olga)
     endpoints.send_test(endpoint_id=keyed.endpoint.pk, by=olga)
     ReconcileRun.objects.create(day=dt.date(2026, 11, 24), time_zone="Asia/Bishkek")
@@ -156,6 +158,22 @@ def make_securities(station):
         purpose="TxDefaultProfile",
         stack_level=0,
         profile={},
+    )
+
+
+def make_uptime(station, staff):
+    """A change of presence, and a month with an exclusion."""
+    now = timezone.now()
+    history.note([station.pk], is_on=True, at=now - dt.timedelta(minutes=2))
+    months.compute([station.pk], months.first_day(now.date()), now)
+    exclusions.exclude(
+        station=station,
+        connector_id=None,
+        began_at=now - dt.timedelta(minutes=1),
+        ended_at=now,
+        category="utility",
+        by=staff,
+        reason="test",
     )
 
 

@@ -19,6 +19,7 @@ from .security_event import SecurityEvent
 from .station import Connector, ConnectorStatus, GatewayProcess, Site, Station
 from .tariff import TariffAssignment
 from .upload import LogRequest, ReceivedFile
+from .uptime import StationChange, UptimeExclusion, UptimeMonth
 
 __all__ = [
     "Alert",
@@ -45,6 +46,9 @@ __all__ = [
     "Site",
     "Station",
     "StationCertificate",
+    "StationChange",
     "TariffAssignment",
     "UpdateStatus",
+    "UptimeExclusion",
+    "UptimeMonth",
 ]
