@@ -1,8 +1,13 @@
 """Uptime in the back office: by month and connector, with its outages, and what is excused."""
 
+import datetime as dt
+from typing import Any
+
 from django import forms
 from django.contrib import admin
-from django.db.models import Q
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
@@ -18,7 +23,7 @@ from billing.admin.filters import CaseFilter, Cases, MomentFilter
 from billing.admin.reasoned import Act, Done, ReasonForm, reasoned
 
 from ..models import StationChange, UptimeExclusion, UptimeMonth
-from ..uptime import exclusions
+from ..uptime import exclusions, months
 
 Category = UptimeExclusion.Category
 
@@ -43,6 +48,28 @@ class WithdrawnFilter(CaseFilter):
         }
 
 
+class MonthFilter(admin.SimpleListFilter):
+    """One of the months of the last two years."""
+
+    title = _("month")
+    parameter_name = "of"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        month, shown = months.first_day(timezone.localdate()), []
+        for _number in range(24):
+            shown.append((f"{month:%Y-%m}", f"{month:%Y-%m}"))
+            month = months.first_day(month - dt.timedelta(days=1))
+        return shown
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[UptimeMonth]
+    ) -> QuerySet[UptimeMonth]:
+        chosen = self.value()
+        if chosen not in dict(self.lookups(request, None)):
+            return queryset
+        return queryset.filter(month=dt.date.fromisoformat(f"{chosen}-01"))
+
+
 @admin.register(UptimeMonth)
 class UptimeMonthAdmin(ReadOnlyAdmin):
     list_display = (
@@ -57,7 +84,7 @@ class UptimeMonthAdmin(ReadOnlyAdmin):
         "is_final",
     )
     list_filter = (
-        ("month", admin.DateFieldListFilter),
+        MonthFilter,
         ("station", AutocompleteSelectFilter),
         ("station__site", AutocompleteSelectFilter),
         "is_final",
@@ -73,7 +100,7 @@ class UptimeMonthAdmin(ReadOnlyAdmin):
         "computed_at",
         "shown_outages",
     )
-    actions_detail = ("exclude", "recompute")
+    actions_detail = ("exclude_outage", "recompute")
 
     @admin.display(description=_("uptime"))
     def uptime(self, row: UptimeMonth) -> str:
@@ -131,7 +158,7 @@ class UptimeMonthAdmin(ReadOnlyAdmin):
         form=ExcludeForm,
         is_logged=False,
     )
-    def exclude(self, act: Act[UptimeMonth]) -> Done:
+    def exclude_outage(self, act: Act[UptimeMonth]) -> Done:
         exclusions.exclude(
             station=act.row.station,
             connector_id=None if act.values["whole_station"] else act.row.connector_id,

@@ -148,16 +148,16 @@ def _past(station_pks: Collection[int], hull: Span) -> Past:
     """Read it by a handful of queries, however many stations there are."""
     past = Past()
     changes = StationChange.objects.filter(station__in=station_pks)
-    seen = changes.filter(kind=Kind.PRESENCE).order_by().values("station")
-    past.first_seen = dict(seen.annotate(first=Min("at")).values_list("station", "first"))
+    seen = changes.filter(kind=Kind.PRESENCE).order_by().values("station_id")
+    past.first_seen = dict(seen.annotate(first=Min("at")).values_list("station_id", "first"))
     _read_before(past, station_pks, hull[0])
     within = changes.filter(at__gte=hull[0], at__lt=hull[1]).order_by("at", "pk")
-    for pk, kind, at, is_on in within.values_list("station", "kind", "at", "is_on").iterator():
+    for pk, kind, at, is_on in within.values_list("station_id", "kind", "at", "is_on").iterator():
         past.changes[pk, kind].append((at, is_on))
     statuses = ConnectorStatus.objects.filter(
         station__in=station_pks, received_at__gte=hull[0], received_at__lt=hull[1]
     ).order_by("received_at", "pk")
-    facts = statuses.values_list("station", "connector_id", "received_at", "status")
+    facts = statuses.values_list("station_id", "connector_id", "received_at", "status")
     for pk, number, at, status in facts.iterator():
         past.faults[pk, number].append((at, status in INOPERATIVE))
     held = UptimeExclusion.objects.filter(station__in=station_pks, withdrawn_at__isnull=True)
@@ -185,7 +185,7 @@ def _read_before(past: Past, station_pks: Collection[int], start: dt.datetime) -
     connectors = Connector.objects.filter(station__in=station_pks).order_by()
     before = connectors.annotate(was=_last(own, "-received_at", "status"))
     for row in before.only("station_id", "connector_id", "status", "status_at"):
-        status = row.was  # type: ignore[attr-defined]  # annotated
+        status = row.was
         if status is None and row.status_at is not None and row.status_at < start:
             status = row.status  # older than what is kept of the history
         past.faults[row.station_id, row.connector_id].append((start, status in INOPERATIVE))
