@@ -45,6 +45,8 @@ POSITIVE = (
     "CSMS_TOKEN_DAYS",
     "CSMS_UPLOAD_MAX_MB",
     "CSMS_UPLOAD_RETENTION_DAYS",
+    "CSMS_WEBHOOK_GIVE_UP_DAYS",
+    "CSMS_WEBHOOK_OVERLAP_HOURS",
 )
 OTHER_DECIMALS = {
     *("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI"),
@@ -132,7 +134,7 @@ def _check_network() -> Iterator[CheckMessage]:
     if settings.CSMS_CERTIFICATE_RENEW_DAYS >= settings.CSMS_CERTIFICATE_DAYS:
         text = "CSMS_CERTIFICATE_RENEW_DAYS must be less than CSMS_CERTIFICATE_DAYS."
         yield Error(text, id="kubat.E023")
-    for name in ("CSMS_TRUSTED_PROXIES", "CSMS_OSMP_ADDRESSES"):
+    for name in ("CSMS_TRUSTED_PROXIES", "CSMS_OSMP_ADDRESSES", "CSMS_WEBHOOK_NETWORKS"):
         for address in getattr(settings, name):
             try:
                 ipaddress.ip_network(address, strict=False)

@@ -11,7 +11,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from knox.models import AuthToken
 
 from billing.api.idempotency import KEPT_FOR
-from billing.models import IdempotentRequest, OutboxMessage, PaymentWebhook
+from billing.models import IdempotentRequest, OutboxMessage, PaymentWebhook, WebhookEvent
 from billing.payments.webhooks import KEPT_UNVERIFIED
 from stations import storage
 from stations.models import (
@@ -22,6 +22,7 @@ from stations.models import (
     LogRequest,
     ReceivedFile,
     SecurityEvent,
+    StationChange,
 )
 
 from . import partitions
@@ -89,6 +90,19 @@ PURGES = (
         setting="CSMS_STATUS_RETENTION_DAYS",
     ),
     Purge(
+        "old presence",
+        StationChange.objects.filter(
+            Exists(
+                StationChange.objects.filter(
+                    station=OuterRef("station"), kind=OuterRef("kind"), at__gt=OuterRef("at")
+                )
+            )
+        ),
+        "at",
+        60,
+        setting="CSMS_STATUS_RETENTION_DAYS",
+    ),
+    Purge(
         "old security events",
         SecurityEvent.objects.all(),
         "received_at",
@@ -122,6 +136,13 @@ PURGES = (
         OutboxMessage.objects.filter(status=OutboxMessage.Status.DELIVERED),
         "delivered_at",
         10,
+        setting="CSMS_OUTBOX_RETENTION_DAYS",
+    ),
+    Purge(
+        "delivered events",
+        WebhookEvent.objects.filter(deliveries__isnull=True),
+        "created_at",
+        60,
         setting="CSMS_OUTBOX_RETENTION_DAYS",
     ),
     Purge(

@@ -3,14 +3,16 @@
 import logging
 from collections.abc import Mapping
 
+from billing.hooks import delivering, endpoints, events
 from billing.models import OutboxMessage
 from billing.outbox import Handler
 from billing.payments import alarms, returns, sandbox
 from billing.receipts import fiscal
-from stations.alerts import open_alert
+from stations.alerts import open_alert, resolve_alert
 from stations.models import Alert
 
 logger = logging.getLogger("kubat.alerts")
+WEBHOOK_OFF = "webhook_off"
 
 
 def log_alert(message: OutboxMessage) -> None:
@@ -25,6 +27,15 @@ def open_payment_alert(message: OutboxMessage) -> None:
     open_alert(alarm["kind"], alarm["cause"], alarm["text"][:250], severity=Alert.Severity.CRITICAL)
 
 
+def open_webhook_alert(message: OutboxMessage) -> None:
+    """Make an alert of an endpoint that was switched off, because it took nothing."""
+    open_alert(WEBHOOK_OFF, message.payload["endpoint"], message.payload["text"][:250])
+
+
+def resolve_webhook_alert(message: OutboxMessage) -> None:
+    resolve_alert(WEBHOOK_OFF, message.payload["endpoint"])
+
+
 DELIVERIES: Mapping[str, Handler] = {
     "alert.opened": log_alert,
     "alert.resolved": log_alert,
@@ -32,4 +43,7 @@ DELIVERIES: Mapping[str, Handler] = {
     alarms.TOPIC: open_payment_alert,
     returns.TOPIC: returns.send_refund,
     sandbox.TOPIC: sandbox.deliver,
+    events.TOPIC: delivering.deliver,
+    endpoints.ALARM_TOPIC: open_webhook_alert,
+    endpoints.OVER_TOPIC: resolve_webhook_alert,
 }

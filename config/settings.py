@@ -320,6 +320,14 @@ CSMS_FRAME_RETENTION_DAYS: int = env.int("CSMS_FRAME_RETENTION_DAYS", default=30
 CSMS_STATUS_RETENTION_DAYS: int = env.int("CSMS_STATUS_RETENTION_DAYS", default=365)
 CSMS_COMMAND_RETENTION_DAYS: int = env.int("CSMS_COMMAND_RETENTION_DAYS", default=180)
 CSMS_OUTBOX_RETENTION_DAYS: int = env.int("CSMS_OUTBOX_RETENTION_DAYS", default=30)
+# How an event shows its object: as the API does. Use cases name it here and import no edge.
+HOOK_VIEWS = {
+    "sessions_app.ChargingSession": "sessions_app.api.views.show_session",
+    "billing.Payment": "billing.api.topups.show_top_up",
+}
+CSMS_WEBHOOK_NETWORKS: list[str] = env.list("CSMS_WEBHOOK_NETWORKS", default=[])
+CSMS_WEBHOOK_GIVE_UP_DAYS: int = env.int("CSMS_WEBHOOK_GIVE_UP_DAYS", default=3)
+CSMS_WEBHOOK_OVERLAP_HOURS: int = env.int("CSMS_WEBHOOK_OVERLAP_HOURS", default=24)
 CSMS_RECONCILE_HOUR: int = env.int("CSMS_RECONCILE_HOUR", default=3)
 CSMS_GATEWAY_THREADS: int = env.int("CSMS_GATEWAY_THREADS", default=8)
 CSMS_EMBEDDED_WORKER: bool = env.bool("CSMS_EMBEDDED_WORKER", default=IS_SQLITE)
@@ -352,6 +360,8 @@ LOGGING = {
         # Every malformed frame would be a traceback there; the gateway counts and logs its own.
         "ocpp": {"level": "CRITICAL"},
         "daphne": {"level": "WARNING"},
+        # It tells of every address that is called, which may hold a token.
+        "httpx": {"level": "WARNING"},
         "uvicorn": {"level": "WARNING"},
         # It tells of every table of every font that a PDF embeds.
         "fontTools": {"level": "WARNING"},

@@ -29,6 +29,8 @@ GROUPS = (
             ("stations.site", "location_on"),
             ("stations.meterprofile", "electric_meter"),
             ("stations.alert", "notifications"),
+            ("stations.uptimemonth", "avg_pace"),
+            ("stations.uptimeexclusion", "event_busy"),
             ("stations.configurationwish", "tune"),
             ("stations.stationcertificate", "workspace_premium"),
             ("stations.securityevent", "security"),
@@ -39,6 +41,13 @@ GROUPS = (
             ("stations.compositeschedule", "show_chart"),
             ("stations.command", "send"),
             ("stations.frame", "data_object"),
+        ),
+    ),
+    (
+        _("Webhooks"),
+        (
+            ("billing.webhookendpoint", "webhook"),
+            ("billing.webhookdelivery", "outgoing_mail"),
         ),
     ),
     (
@@ -69,6 +78,7 @@ GROUPS = (
             ("billing.tariff", "receipt_long"),
             ("stations.connector", "electrical_services"),
             ("stations.connectorstatus", "timeline"),
+            ("stations.stationchange", "power"),
             ("stations.configurationreport", "rule_settings"),
             ("stations.pendingkey", "vpn_key"),
             ("stations.installedroot", "verified_user"),
@@ -83,6 +93,7 @@ GROUPS = (
             ("billing.paymentwebhook", "webhook"),
             ("billing.sandboxpayment", "science"),
             ("billing.outboxmessage", "outbox"),
+            ("billing.webhookevent", "campaign"),
             ("billing.idempotentrequest", "repeat_one"),
             ("stations.ignoredframes", "filter_alt_off"),
             ("stations.gatewayprocess", "dns"),

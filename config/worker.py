@@ -24,6 +24,7 @@ from sessions_app.reconcile import run_nightly
 from sessions_app.services import clocks, expire, firmware, guest, local_list, reserve
 from stations import uploads
 from stations.certificates import issue
+from stations.uptime import history, months
 
 from . import housekeeping, notices, partitions, tallies
 from .models import WorkerProcess
@@ -32,6 +33,7 @@ logger = logging.getLogger(__name__)
 
 BEAT_S = 1.0
 LEASE_EVERY_S = 10.0
+UPTIME_EVERY_S = 6 * 3600
 GRACE_S = 0.7
 """How long the present job may go on after the end was asked for; what it leaves undone is
 rolled back, and done by the next worker."""
@@ -56,6 +58,7 @@ JOBS = (
     Job("firmware", firmware.run_due, every_s=2),
     Job("log requests", uploads.run_due, every_s=10),
     Job("reservations", reserve.run_due),
+    Job("outbox lanes", outbox.Lanes(notices.DELIVERIES).run_due),
     Job("outbox", lambda now: outbox.deliver_due(notices.DELIVERIES), is_long=True),
     Job("certificates", issue.renew_due, every_s=600, is_long=True),
     Job("payments", poll_due, is_long=True),
@@ -64,6 +67,8 @@ JOBS = (
     Job("tallies", tallies.run_due, every_s=15, is_long=True),
     Job("local lists", local_list.run_due, every_s=5, is_long=True),
     Job("clocks", clocks.run_due, every_s=60, is_long=True),
+    Job("presence", history.run_due, every_s=60, is_long=True),
+    Job("uptime", months.run_due, every_s=UPTIME_EVERY_S, is_long=True),
     Job("nightly reconcile", run_nightly, every_s=60, is_long=True),
 )
 

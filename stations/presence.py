@@ -18,6 +18,7 @@ from django.utils import timezone
 from . import doorbell
 from .models import GatewayProcess, Station
 from .models.station import StationQuerySet
+from .uptime import history
 
 RENEW_EVERY = dt.timedelta(seconds=3)
 SETTLING = dt.timedelta(seconds=30)
@@ -50,8 +51,10 @@ def give_up(process_id: uuid.UUID) -> None:
 
     Those that are with another process by now are not touched.
     """
-    stations = Station.objects.filter(owner_id=process_id)
-    stations.update(owner=None, last_seen_at=timezone.now())
+    stations, now = Station.objects.filter(owner_id=process_id), timezone.now()
+    owned = stations.select_for_update(no_key=True).order_by("pk")
+    history.note(list(owned.values_list("pk", flat=True)), is_on=False, at=now)
+    stations.update(owner=None, last_seen_at=now)
     GatewayProcess.objects.filter(pk=process_id).delete()
 
 
@@ -92,6 +95,11 @@ def _fences(stations: StationQuerySet, station_pks: Collection[int]) -> dict[int
 
 def _take_over(live: dict[int, _Live], process_id: uuid.UUID, subprotocol: str) -> None:
     now = timezone.now()
+    elsewhere = {pk: row for pk, row in live.items() if row.owner not in (None, process_id)}
+    if elsewhere:
+        owners = {pk: row.owner for pk, row in elsewhere.items() if row.owner is not None}
+        history.note_lapse(owners, at=now)
+    history.note(live, is_on=True, at=now)
     Station.objects.filter(pk__in=live).update(
         owner=process_id,
         fence=F("fence") + 1,
@@ -99,7 +107,6 @@ def _take_over(live: dict[int, _Live], process_id: uuid.UUID, subprotocol: str) 
         connected_at=now,
         last_seen_at=now,
     )
-    elsewhere = {pk: row for pk, row in live.items() if row.owner not in (None, process_id)}
     if elsewhere:
         _tell_former_owners(elsewhere)
 
@@ -115,8 +122,11 @@ def _tell_former_owners(live: dict[int, _Live]) -> None:
 
 def disconnect(*, station_pk: int, fence: int) -> bool:
     """Clear the owner after a socket closed, unless a newer one took over; True if it was live."""
-    live = Station.objects.filter(pk=station_pk, fence=fence)
-    return bool(live.update(owner=None, last_seen_at=timezone.now()))
+    live, now = Station.objects.filter(pk=station_pk, fence=fence), timezone.now()
+    with transaction.atomic():
+        was_live = bool(live.update(owner=None, last_seen_at=now))
+        history.note([station_pk] if was_live else [], is_on=False, at=now)
+    return was_live
 
 
 def disconnect_all(fences: Mapping[int, int]) -> set[int]:
@@ -127,7 +137,9 @@ def disconnect_all(fences: Mapping[int, int]) -> set[int]:
     free = Station.objects.select_for_update(no_key=True, skip_locked=True)
     found = _fences(free, fences)
     live = [pk for pk, row in found.items() if row.fence == fences[pk]]
-    Station.objects.filter(pk__in=live).update(owner=None, last_seen_at=timezone.now())
+    now = timezone.now()
+    Station.objects.filter(pk__in=live).update(owner=None, last_seen_at=now)
+    history.note(live, is_on=False, at=now)
     return set(found)
 
 

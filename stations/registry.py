@@ -11,6 +11,7 @@ from typing import Any, TypedDict
 
 from django.db import IntegrityError, transaction
 from django.db.models import ProtectedError, Q
+from django.utils import timezone
 
 from billing.errors import Invalid
 from billing.models import User
@@ -19,6 +20,7 @@ from . import audit, commands, doorbell, key_table, keys, storage
 from .errors import SiteInUse, SiteNotFound, StationInUse, StationNotFound, StationOffline
 from .models import Command, Connector, PendingKey, ReceivedFile, Site, Station
 from .models.station import StationQuerySet
+from .uptime import history
 
 ASKED_EXPIRES_S = 60
 """How long a staff command may wait for its turn; its socket seldom lets it wait for seconds."""
@@ -95,6 +97,8 @@ def register_station(*, facts: StationFacts, by: User, reason: str = "") -> Keye
     except IntegrityError:
         raise _refused("station_id", "There is a station with this identity.") from None
     _set_connectors(station, facts.get("connectors", 1))
+    if not station.enabled:
+        history.note_sale(station, at=timezone.now())
     audit.record(by, audit.ADDITION, station, reason=reason)
     return Keyed(station, made or facts.get("key"))
 
@@ -131,6 +135,8 @@ def update_station(*, station_id: str, changes: StationFacts, by: User, reason: 
         made = _settle_key(station, changes)
         columns |= {"key_digest": station.key_digest}
     station.save(update_fields=list(columns))
+    if "enabled" in columns:
+        history.note_sale(station, at=timezone.now())
     if "connectors" in changes:
         _set_connectors(station, changes["connectors"])
     if changes.keys() & {"site", "is_provisioned"}:

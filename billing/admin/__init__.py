@@ -15,6 +15,7 @@ from . import (
     token,
     transfer,
     user,
+    webhook,
 )
 from .user_forms import LogInForm
 
@@ -31,6 +32,7 @@ __all__ = [
     "token",
     "transfer",
     "user",
+    "webhook",
 ]
 
 admin.site.disable_action("delete_selected")

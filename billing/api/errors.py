@@ -20,7 +20,7 @@ from ..errors import Forbidden, Invalid, KubatError, NotFound, TooManyAttempts
 
 logger = logging.getLogger(__name__)
 
-API_ROOTS = ("/api", "/auth", "/billing", "/ocpp")
+API_ROOTS = ("/api", "/auth", "/billing", "/ocpp", "/webhooks")
 """Where a client expects JSON even when no view answers."""
 
 _OWN_CODES = {"permission_denied": Forbidden.code, "parse_error": "malformed"}

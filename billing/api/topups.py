@@ -1,5 +1,6 @@
 """Top-ups: pay money in, and see what became of it."""
 
+import json
 import uuid
 from typing import Any
 
@@ -8,6 +9,7 @@ from django.db.models import QuerySet
 from django.urls import reverse
 from drf_spectacular.utils import extend_schema
 from rest_framework import generics, serializers, status
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -49,6 +51,12 @@ class TopUpSerializer(serializers.ModelSerializer[Payment]):
         if payment.status != Payment.Status.PENDING:
             return None
         return absolute(self.context["request"], reverse("pay", args=[payment.pk]))
+
+
+def show_top_up(payment: Payment) -> dict[str, Any]:
+    """A top-up that is not pending as JSON, as the calls here show it."""
+    shown: dict[str, Any] = json.loads(JSONRenderer().render(TopUpSerializer(payment).data))
+    return shown
 
 
 class NewTopUp(serializers.Serializer[Payment]):

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern
 
-from . import books, people, receipts, statements, topups
+from . import books, people, receipts, statements, topups, webhooks
 from .routing import api_path
 
 urlpatterns: list[URLPattern] = [
@@ -21,4 +21,24 @@ urlpatterns: list[URLPattern] = [
     *api_path("billing/statement.csv", statements.StatementCsv.as_view(), "statement_csv"),
     *api_path("billing/topups", topups.TopUpsView.as_view(), "topups"),
     *api_path("billing/topups/<uuid:payment_id>", topups.TopUpView.as_view(), "topup"),
+    *api_path("webhooks/endpoints", webhooks.Endpoints.as_view(), "webhook_endpoints"),
+    *api_path(
+        "webhooks/endpoints/<uuid:endpoint_id>",
+        webhooks.EndpointDetail.as_view(),
+        "webhook_endpoint",
+    ),
+    *api_path(
+        "webhooks/endpoints/<uuid:endpoint_id>/rotate_secret",
+        webhooks.RotateSecret.as_view(),
+        "webhook_secret",
+    ),
+    *api_path(
+        "webhooks/endpoints/<uuid:endpoint_id>/test", webhooks.SendTest.as_view(), "webhook_test"
+    ),
+    *api_path("webhooks/deliveries", webhooks.Deliveries.as_view(), "webhook_deliveries"),
+    *api_path(
+        "webhooks/deliveries/<uuid:delivery_id>/send_again",
+        webhooks.SendAgain.as_view(),
+        "webhook_send_again",
+    ),
 ]

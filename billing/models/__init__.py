@@ -8,6 +8,7 @@ from .tariff import Tariff
 from .terminal import TerminalPayment
 from .user import User
 from .webhook import PaymentWebhook
+from .webhook_endpoint import WebhookDelivery, WebhookEndpoint, WebhookEvent
 
 __all__ = [
     "Account",
@@ -24,4 +25,7 @@ __all__ = [
     "TerminalPayment",
     "Transfer",
     "User",
+    "WebhookDelivery",
+    "WebhookEndpoint",
+    "WebhookEvent",
 ]

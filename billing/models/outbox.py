@@ -8,7 +8,10 @@ from django.utils.translation import gettext_lazy as _
 
 
 class OutboxMessage(models.Model):
-    """One delivery to one target, at least once; `key` makes a repeat of its cause harmless."""
+    """One delivery to one target, at least once; `key` makes a repeat of its cause harmless.
+
+    A target that may be slow has a `lane` of its own, in which nobody else waits.
+    """
 
     class Status(models.TextChoices):
         QUEUED = "queued", _("queued")
@@ -18,6 +21,7 @@ class OutboxMessage(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     key = models.CharField(max_length=120, unique=True)
     topic = models.CharField(max_length=60)
+    lane = models.CharField(max_length=60, blank=True, default="", db_default="")
     payload = models.JSONField(default=dict)
     status = models.CharField(max_length=9, choices=Status, default=Status.QUEUED)
     attempts = models.PositiveSmallIntegerField(default=0)
@@ -32,7 +36,11 @@ class OutboxMessage(models.Model):
         ordering = ["-created_at"]
         indexes = [
             models.Index(fields=["status"], name="outbox_status"),
-            models.Index(fields=["due_at"], condition=models.Q(status="queued"), name="outbox_due"),
+            models.Index(
+                fields=["lane", "due_at"],
+                condition=models.Q(status="queued"),
+                name="outbox_due_in_lane",
+            ),
             models.Index(
                 fields=["delivered_at"],
                 condition=models.Q(status="delivered"),

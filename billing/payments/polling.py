@@ -7,6 +7,7 @@ from django.conf import settings
 from django.db import transaction
 
 from ..errors import ProviderUnavailable
+from ..hooks.events import EventType, emit
 from ..models import Payment
 from .provider import OnlineProvider, Report, State
 from .providers import ONLINE
@@ -78,3 +79,4 @@ def _expire(payment: Payment) -> None:
         row.status = Status.EXPIRED
         row.due_at = None
         row.save(update_fields=["status", "due_at"])
+        emit(EventType.PAYMENT_EXPIRED, row)

@@ -13,6 +13,7 @@ from django.utils import timezone
 from .. import ledger
 from ..blocking import block
 from ..errors import Conflict, InsufficientFunds, Invalid, ProviderRefused
+from ..hooks.events import EventType, emit
 from ..models import Account, OutboxMessage, Payment, PaymentReturn, Transfer, User
 from ..money import Minor, to_text
 from .alarms import raise_alarm
@@ -120,6 +121,7 @@ def record_chargeback(*, payment_id: uuid.UUID, reason: str, made_by: User) -> P
     _mark_if_all_returned(payment)
     if payment.user.is_active and not payment.user.is_staff:
         block(user=payment.user, by=made_by)
+    _tell(row)
     return row
 
 
@@ -188,6 +190,7 @@ def _finish(return_id: uuid.UUID) -> None:
     if row.status == Status.PENDING:
         _end(row, Status.DONE)
         _mark_if_all_returned(row.payment)
+        _tell(row)
 
 
 @transaction.atomic
@@ -225,6 +228,12 @@ def _end(row: PaymentReturn, status: PaymentReturn.Status) -> None:
     row.status = status
     row.ended_at = timezone.now()
     row.save(update_fields=["status", "ended_at"])
+
+
+def _tell(row: PaymentReturn) -> None:
+    """The top-up as it stands now, with what has just gone back of it."""
+    refund = {"id": str(row.pk), "kind": row.kind, "amount": to_text(row.amount_minor)}
+    emit(EventType.PAYMENT_REFUNDED, row.payment, refund=refund)
 
 
 def _mark_if_all_returned(payment: Payment) -> None:

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from .. import ledger
 from ..errors import Conflict, Forbidden, Invalid, NotFound
+from ..hooks.events import EventType, emit
 from ..models import Payment, Transfer, User
 from ..money import Minor
 from .providers import ONLINE, PROVIDERS, enabled
@@ -78,6 +79,7 @@ def confirm(payment_id: uuid.UUID) -> Payment:
     payment.due_at = None
     payment.problem = ""
     payment.save(update_fields=["status", "paid_at", "due_at", "problem"])
+    emit(EventType.PAYMENT_PAID, payment)
     return payment
 
 

@@ -4,6 +4,7 @@ import uuid
 
 from django.db import transaction
 
+from ..hooks.events import EventType, emit
 from ..models import Payment, PaymentWebhook
 from ..money import Minor, to_text
 from .alarms import raise_alarm
@@ -53,6 +54,7 @@ def _set_aside(payment: Payment, report: Report, problem: Problem) -> Outcome:
     payment.reported_minor = report.amount
     payment.due_at = None
     payment.save(update_fields=["status", "problem", "reported_minor", "due_at"])
+    emit(EventType.PAYMENT_FAILED, payment)
     raise_alarm(
         "payment_mismatch",
         str(payment.pk),
@@ -68,6 +70,7 @@ def _fail(payment: Payment) -> Outcome:
         payment.status = Status.FAILED
         payment.due_at = None
         payment.save(update_fields=["status", "due_at"])
+        emit(EventType.PAYMENT_FAILED, payment)
     return Outcome.FAILED
 
 

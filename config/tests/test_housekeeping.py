@@ -89,6 +89,18 @@ def webhook(station, at):
     return rows.create(provider="p", digest=str(at), body=b"", outcome="unverified", received_at=at)
 
 
+def event(station, at):
+    rows = apps.get_model("billing.WebhookEvent").objects
+    return rows.create(type="webhook.test", reference="x", data={}, created_at=at)
+
+
+def presence(station, at):
+    rows = apps.get_model("stations.StationChange").objects
+    row = rows.create(station=station, kind="presence", is_on=True, at=at)
+    rows.create(station=station, kind="presence", is_on=False)
+    return row
+
+
 def log_request(station, at):
     user = apps.get_model("billing.User").objects.get_or_create(username="u")[0]
     return LogRequest.objects.create(
@@ -116,6 +128,8 @@ MAKERS = {
     "stations.LogRequest": log_request,
     "stations.ReceivedFile": received,
     "billing.PaymentWebhook": webhook,
+    "stations.StationChange": presence,
+    "billing.WebhookEvent": event,
     "stations.Frame": frame,
     "stations.ConnectorStatus": status,
     "stations.Command": command,

@@ -55,6 +55,8 @@ def test_every_operation_has_a_short_name_and_one_tag(operations):
         "sites",
         "stations",
         "tariffs",
+        "uptime",
+        "webhooks",
     }
 
 

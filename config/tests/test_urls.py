@@ -66,6 +66,16 @@ ACCESS = {
         f"upload/<str:token>{name}": {"put": EVERYONE, "post": EVERYONE}
         for name in ("", "/<path:name>")
     },
+    "ocpp/uptime": {"get": STAFF},
+    "ocpp/uptime.csv": {"get": STAFF},
+    "ocpp/uptime/exclusions": {"get": STAFF} | WRITE,
+    "ocpp/uptime/exclusions/<int:exclusion_id>": {"delete": STAFF},
+    "webhooks/endpoints": {"get": STAFF} | WRITE,
+    "webhooks/endpoints/<uuid:endpoint_id>": {"get": STAFF, "patch": STAFF, "delete": STAFF},
+    "webhooks/endpoints/<uuid:endpoint_id>/rotate_secret": WRITE,
+    "webhooks/endpoints/<uuid:endpoint_id>/test": WRITE,
+    "webhooks/deliveries": {"get": STAFF},
+    "webhooks/deliveries/<uuid:delivery_id>/send_again": WRITE,
     "ocpp/sites": READ | WRITE,
     "ocpp/sites/<int:site_id>": READ | EDIT,
 }

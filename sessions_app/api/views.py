@@ -1,11 +1,14 @@
 """Charging sessions over HTTP: parse, call the use case, render."""
 
+import json
 import uuid
+from typing import Any
 
 from django.db.models import QuerySet
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework.generics import ListAPIView
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -92,6 +95,12 @@ class SessionDetail(APIView):
         if session is None:
             raise SessionNotFound
         return Response(SessionSerializer(session).data)
+
+
+def show_session(session: ChargingSession) -> dict[str, Any]:
+    """A session as JSON, as every call here shows it."""
+    shown: dict[str, Any] = json.loads(JSONRenderer().render(SessionSerializer(session).data))
+    return shown
 
 
 def _shown() -> QuerySet[ChargingSession]:

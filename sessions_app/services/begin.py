@@ -34,6 +34,7 @@ from .authorize import (
 from .books import lock_accounts
 from .holds import Sale, available_of, size_tag_hold, take_hold
 from .limits import next_look
+from .moves import move
 from .normalise import take_start
 from .plausible import CLOCK_UNKNOWN
 from .readings import store
@@ -161,7 +162,7 @@ def _begin_asked(session: ChargingSession, fact: Started, started_at: dt.datetim
         session.save(update_fields=["stop_requested_at", "due_at"])
         ask_station_to_stop(session)
     elif session.status != SessionStatus.ERROR:
-        session.move_to(SessionStatus.CHARGING, actor="station")
+        move(session, SessionStatus.CHARGING, actor="station")
     else:
         _revive(session)
 
@@ -177,7 +178,7 @@ def _revive(session: ChargingSession) -> None:
         return
     session.error_code, session.ended_at = "", None
     session.save(update_fields=["error_code", "ended_at"])
-    session.move_to(SessionStatus.CHARGING, actor="station", was="late")
+    move(session, SessionStatus.CHARGING, actor="station", was="late")
 
 
 def _begin_by_tag(
@@ -200,7 +201,7 @@ def _begin_by_tag(
     if verdict.status == "Accepted" and session.user:
         verdict = _hold_for_tag(session, session.user, fact, started_at, verdict)
     if verdict.status == "Accepted" or UNFUNDED in session.flags:
-        session.move_to(SessionStatus.CHARGING, actor="station")
+        move(session, SessionStatus.CHARGING, actor="station")
     else:
         _refuse(session, verdict)
     return session
@@ -240,7 +241,7 @@ def _refuse(session: ChargingSession, verdict: TagVerdict) -> None:
     session.ended_at = timezone.now()
     session.due_at = None
     session.save(update_fields=["error_code", "ended_at", "due_at"])
-    session.move_to(SessionStatus.ERROR, actor="station", error_code=session.error_code)
+    move(session, SessionStatus.ERROR, actor="station", error_code=session.error_code)
 
 
 def _take_facts(session: ChargingSession, fact: Started, started_at: dt.datetime) -> None:

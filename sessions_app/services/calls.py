@@ -22,6 +22,7 @@ from stations.models import Command
 from ..models import ChargingSession, SessionEvent, SessionStatus
 from ..models.session import PENDING
 from . import outcomes
+from .moves import move
 from .settle import complete_cancelled, give_up
 from .start import START_ACTION
 from .stopping import STOP_ACTION, ask_station_to_stop
@@ -55,7 +56,7 @@ def claim(*, station_pk: int, fence: int, up_to: Command.Lane = Command.Lane.OWN
         if session and command.action == START_ACTION:
             session.due_at = timezone.now() + command.timeout + ANSWER_GRACE
             session.save(update_fields=["due_at"])
-            session.move_to(_S.STARTING, actor="kubat")
+            move(session, _S.STARTING, actor="kubat")
         rotation.expect(command)
         return command
 
@@ -192,7 +193,7 @@ def _stop_refused(session: ChargingSession) -> None:
     if session.stop_requested_by in ("driver", "staff"):
         session.stop_requested_by, session.stop_requested_at = "", None
         session.save(update_fields=["stop_requested_by", "stop_requested_at"])
-        session.move_to(_S.CHARGING, actor="station", answer="Rejected")
+        move(session, _S.CHARGING, actor="station", answer="Rejected")
 
 
 def _was_stop_accepted(session: ChargingSession) -> bool:

@@ -36,6 +36,7 @@ from .authorize import storable
 from .bill import delivered_wh, price_session, session_time
 from .books import lock_accounts
 from .holds import available_of, take_hold
+from .moves import move
 from .settle import OFFLINE
 
 LONGEST_CHARGE = dt.timedelta(days=7)
@@ -90,7 +91,7 @@ def make_session(*, orphan_id: int, told: Told, actor: User, reason: str) -> Cha
         )
         readings.adopt(session, transaction_id=charge.stop.transaction_id)
         _hold(session, charge, actor=actor.username)
-        session.move_to(SessionStatus.CHARGING, actor=actor.username)
+        move(session, SessionStatus.CHARGING, actor=actor.username)
         end.end_session(session, charge.stop)
         _resolve(orphan, session, actor=actor, reason=reason)
         return session

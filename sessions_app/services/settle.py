@@ -4,6 +4,7 @@ import datetime as dt
 
 from django.utils import timezone
 
+from billing.hooks.events import EventType, emit
 from billing.money import Minor
 from billing.pricing import Bill
 from stations import alerts
@@ -14,6 +15,7 @@ from .bill import Priced, delivered_wh, price_session, recompute, session_time
 from .books import book
 from .ending import Ending
 from .holds import release_hold, shrink_hold
+from .moves import move
 from .plausible import CLOCK_CHANGED, Doubt, doubt
 from .receipts import document
 
@@ -73,6 +75,7 @@ def correct(session: ChargingSession, ending: Ending) -> None:
         paid_before_minor=before,
         paid_minor=session.cost_minor,
     )
+    emit(EventType.SESSION_CORRECTED, session)
     _tell_of_shortfall(session, priced.bill)
     document(session, priced.bill)
 
@@ -93,7 +96,7 @@ def put_in_review(
     if session.status == SessionStatus.REVIEW:
         session.note(SessionEvent.Kind.FLAGGED, actor=ending.actor, flag=cause)
     else:
-        session.move_to(SessionStatus.REVIEW, actor=ending.actor, cause=cause)
+        move(session, SessionStatus.REVIEW, actor=ending.actor, cause=cause)
     alerts.open_alert(
         REVIEW,
         str(session.pk),
@@ -116,7 +119,7 @@ def give_up(session: ChargingSession, *, error_code: str, actor: str) -> None:
     session.ended_at = timezone.now()
     session.due_at = None
     session.save()
-    session.move_to(SessionStatus.ERROR, actor=actor, error_code=error_code)
+    move(session, SessionStatus.ERROR, actor=actor, error_code=error_code)
 
 
 def complete_cancelled(session: ChargingSession) -> None:
@@ -126,7 +129,7 @@ def complete_cancelled(session: ChargingSession) -> None:
     session.ended_at = timezone.now()
     session.due_at = None
     session.save()
-    session.move_to(SessionStatus.COMPLETED, actor="kubat", reason="cancelled")
+    move(session, SessionStatus.COMPLETED, actor="kubat", reason="cancelled")
 
 
 def last_ending(session: ChargingSession, *, reason: str, actor: str) -> Ending:
@@ -157,7 +160,7 @@ def _complete(session: ChargingSession, bill: Bill, *, actor: str) -> None:
     session.ended_at = timezone.now()
     session.due_at = None
     session.save()
-    session.move_to(SessionStatus.COMPLETED, actor=actor, reason=session.stop_reason)
+    move(session, SessionStatus.COMPLETED, actor=actor, reason=session.stop_reason)
     session.note(
         SessionEvent.Kind.SETTLED,
         actor=actor,

@@ -25,6 +25,7 @@ from stations.tariffs import tariff_for
 from ..models import ChargingSession, Reservation, SessionStatus
 from .authorize import make_tag
 from .holds import Limit, Sale, available_of, size_hold, take_hold
+from .moves import move
 from .reservations import FREE, Claims, claims_at, hand_over
 
 START_ACTION = "RemoteStartTransaction"
@@ -161,7 +162,7 @@ def _record(
         ended_at=timezone.now() if error_code else None,
     )
     if error_code:
-        session.move_to(SessionStatus.ERROR, actor=actor.username, error_code=error_code)
+        move(session, SessionStatus.ERROR, actor=actor.username, error_code=error_code)
     return session
 
 

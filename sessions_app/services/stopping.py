@@ -10,6 +10,7 @@ from stations import commands
 from stations.models import Command
 
 from ..models import ChargingSession, SessionStatus
+from .moves import move
 
 STOP_ACTION = "RemoteStopTransaction"
 RESEND_AFTER = dt.timedelta(seconds=10)
@@ -26,7 +27,7 @@ def begin_stopping(session: ChargingSession, *, by: str, actor: str) -> None:
     if session.transaction_id:
         session.due_at = session.stop_requested_at + RESEND_AFTER
     session.save(update_fields=["stop_requested_at", "stop_requested_by", "due_at"])
-    session.move_to(SessionStatus.STOPPING, actor=actor, by=by)
+    move(session, SessionStatus.STOPPING, actor=actor, by=by)
     if session.transaction_id:
         ask_station_to_stop(session)
 

@@ -16,6 +16,7 @@ from django.utils import timezone
 from knox.models import AuthToken
 
 from billing.admin.base import DiaryAdmin
+from billing.hooks import endpoints
 from billing.models import (
     FiscalRegistration,
     IdempotentRequest,
@@ -61,11 +62,13 @@ from stations.models import (
     StationCertificate,
 )
 from stations.tests.maintenance import leave_traces
+from stations.uptime import exclusions, history, months
 
 MODELS = sorted(admin.site._registry, key=lambda model: model._meta.label)
 OURS = ("billing", "stations", "sessions_app", "config")
 ADDED_BY_FORM = ("auth.Group", "billing.User", "sessions_app.IdTag", "stations.Site")
 ADDED_BY_FORM += ("stations.Station", "stations.ConfigurationWish", "stations.FirmwareImage")
+ADDED_BY_FORM += ("billing.WebhookEndpoint",)
 DIARIES = [model for model in MODELS if isinstance(admin.site._registry[model], DiaryAdmin)]
 SEARCHES = ("K-1", "alice", "+996 700", "12", "00000000-0000-0000-0000-000000000000", "'\"%_\\")
 
@@ -112,6 +115,9 @@ def world(stage, alice, olga):
     make_payments(alice, olga)
     leave_traces(station, olga)
     make_securities(station)
+    make_uptime(station, olga)
+    keyed = endpoints.add_endpoint(facts={"url": "https://erp.example/"}, by=olga)
+    endpoints.send_test(endpoint_id=keyed.endpoint.pk, by=olga)
     ReconcileRun.objects.create(day=dt.date(2026, 11, 24), time_zone="Asia/Bishkek")
     return session
 
@@ -152,6 +158,22 @@ def make_securities(station):
         purpose="TxDefaultProfile",
         stack_level=0,
         profile={},
+    )
+
+
+def make_uptime(station, staff):
+    """A change of presence, and a month with an exclusion."""
+    now = timezone.now()
+    history.note([station.pk], is_on=True, at=now - dt.timedelta(minutes=2))
+    months.compute([station.pk], months.first_day(now.date()), now)
+    exclusions.exclude(
+        station=station,
+        connector_id=None,
+        began_at=now - dt.timedelta(minutes=1),
+        ended_at=now,
+        category="utility",
+        by=staff,
+        reason="test",
     )
 
 

@@ -17,6 +17,7 @@ from . import (
     site,
     station,
     upload,
+    uptime,
     wish,
 )
 
@@ -37,5 +38,6 @@ __all__ = [
     "site",
     "station",
     "upload",
+    "uptime",
     "wish",
 ]

@@ -20,6 +20,7 @@ from .station import Connector, ConnectorStatus, GatewayProcess, Site, Station
 from .stop_habit import StopHabit
 from .tariff import TariffAssignment
 from .upload import LogRequest, ReceivedFile
+from .uptime import StationChange, UptimeExclusion, UptimeMonth
 
 __all__ = [
     "Alert",
@@ -46,7 +47,10 @@ __all__ = [
     "Site",
     "Station",
     "StationCertificate",
+    "StationChange",
     "StopHabit",
     "TariffAssignment",
     "UpdateStatus",
+    "UptimeExclusion",
+    "UptimeMonth",
 ]

@@ -1,0 +1,1 @@
+"""Signed webhooks to the operator's own systems (docs/webhooks.md)."""

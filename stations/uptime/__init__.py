@@ -1,0 +1,1 @@
+"""How long each connector was there to be used (docs/uptime.md)."""
