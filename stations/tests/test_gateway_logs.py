@@ -8,7 +8,7 @@ from billing import context
 from config.tests.cluster import wait_until
 from config.tests.lines import collected
 from sessions_app.models import ChargingSession, IdTag
-from sessions_app.services import end, outcomes
+from sessions_app.services import calls, end
 from stations.gateway.v16 import core
 from stations.models import Station
 from stations.tests.test_gateway_lane import ask, ended
@@ -87,7 +87,7 @@ async def test_a_line_about_a_call_names_the_call_and_nothing_of_who_rang_for_it
     await station.boot()
     await ended(await ask(unprovisioned))  # the lane rests: the next bell begins a new task
     with collected() as lines, monkeypatch.context() as patched:
-        patched.setattr(outcomes, "hear", broken)
+        patched.setattr(calls, "record_answer", broken)
         with context.about(request_id="of the ringer", session_id="of the ringer"):
             command = await ask(unprovisioned)
         await asyncio.to_thread(wait_until, lambda: lines.of(SOCKET))
