@@ -15,6 +15,7 @@ from django.utils.module_loading import import_string
 
 from billing.money import to_minor
 
+from .logs import FORMATS
 from .servers import KINDS as SERVERS
 
 POSITIVE = (
@@ -68,6 +69,7 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
         *_check_network(),
         *_check_payments(),
         *_check_data(),
+        *_check_logs(),
     ]
 
 
@@ -122,6 +124,11 @@ def _check_place() -> Iterator[CheckMessage]:
         yield Error("CSMS_TIME_ZONE is a name like Asia/Bishkek.", id="kubat.E007")
     if settings.CSMS_PHONE_REGION not in phonenumbers.SUPPORTED_REGIONS:
         yield Error("CSMS_PHONE_REGION is a code of two letters like KG.", id="kubat.E008")
+
+
+def _check_logs() -> Iterator[CheckMessage]:
+    if settings.CSMS_LOG_FORMAT not in FORMATS:
+        yield Error("CSMS_LOG_FORMAT is text or json.", id="kubat.E030")
 
 
 def _check_network() -> Iterator[CheckMessage]:

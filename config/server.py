@@ -5,13 +5,13 @@ from importlib import import_module
 
 from django.conf import settings
 
-from . import embedded
+from . import embedded, telemetry
 
 
 def serve(*, host: str, port: int) -> None:
     """Serve until a signal comes. With SQLite: alone on its file, migrated, with the worker."""
     _allow_many_sockets()
-    with embedded.sole_user_of_database(), embedded.embedded_worker():
+    with telemetry.traced(), embedded.sole_user_of_database(), embedded.embedded_worker():
         from .asgi import application, drain
 
         server = import_module(f"config.servers.{settings.CSMS_SERVER}")

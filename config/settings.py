@@ -151,6 +151,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "config.health.probes_first",
+    "config.access.identified",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -330,6 +331,8 @@ CSMS_WEBHOOK_GIVE_UP_DAYS: int = env.int("CSMS_WEBHOOK_GIVE_UP_DAYS", default=3)
 CSMS_WEBHOOK_OVERLAP_HOURS: int = env.int("CSMS_WEBHOOK_OVERLAP_HOURS", default=24)
 CSMS_RECONCILE_HOUR: int = env.int("CSMS_RECONCILE_HOUR", default=3)
 CSMS_GATEWAY_THREADS: int = env.int("CSMS_GATEWAY_THREADS", default=8)
+CSMS_LOG_FORMAT: str = env.str("CSMS_LOG_FORMAT", default="text")
+CSMS_ACCESS_LOG: bool = env.bool("CSMS_ACCESS_LOG", default=False)
 CSMS_EMBEDDED_WORKER: bool = env.bool("CSMS_EMBEDDED_WORKER", default=IS_SQLITE)
 
 CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", default=[])
@@ -353,8 +356,13 @@ UNFOLD = {
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "formatters": {"text": {"()": "config.logs.Text"}, "json": {"()": "config.logs.Json"}},
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "formatter": "json" if CSMS_LOG_FORMAT == "json" else "text",
+        }
+    },
     "root": {"handlers": ["console"], "level": env.str("CSMS_LOG_LEVEL", default="INFO")},
     "loggers": {
         # Every malformed frame would be a traceback there; the gateway counts and logs its own.
@@ -363,6 +371,8 @@ LOGGING = {
         # It tells of every address that is called, which may hold a token.
         "httpx": {"level": "WARNING"},
         "uvicorn": {"level": "WARNING"},
+        # It tells the whole address of every call, with the tokens in it.
+        "httpx": {"level": "WARNING"},
         # It tells of every table of every font that a PDF embeds.
         "fontTools": {"level": "WARNING"},
     },

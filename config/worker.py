@@ -18,7 +18,7 @@ from pathlib import Path
 from django.db import InterfaceError, OperationalError, close_old_connections
 from django.utils import timezone
 
-from billing import outbox
+from billing import context, outbox
 from billing.payments.polling import poll_due
 from sessions_app.reconcile import run_nightly
 from sessions_app.services import clocks, expire, firmware, guest, local_list, reserve
@@ -151,6 +151,7 @@ class _Worker:
 
 def _do(job: Job) -> bool:
     """Do one job; return whether the database was there."""
+    context.begin({"job": job.name})
     try:
         job.run(timezone.now())
     except (OperationalError, InterfaceError) as error:

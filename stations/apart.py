@@ -6,6 +6,8 @@ from typing import TypeVar, TypeVarTuple
 
 from django.db import InterfaceError, OperationalError
 
+from billing import context
+
 logger = logging.getLogger(__name__)
 
 Row = TypeVar("Row")
@@ -18,11 +20,12 @@ def apart(act: Callable[[Row, *Args], object], row: Row, *args: *Args) -> bool:
     A fault is logged with the row, or what names it. A database that is away is raised: it is away
     for every row.
     """
-    try:
-        act(row, *args)
-    except (OperationalError, InterfaceError):
-        raise
-    except Exception:
-        logger.exception("%s of %s failed", act.__name__, row)
-        return False
+    with context.about():  # what one row turns out to be about is not what the next one is
+        try:
+            act(row, *args)
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception:
+            logger.exception("%s of %s failed", act.__name__, row)
+            return False
     return True

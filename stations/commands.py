@@ -14,6 +14,7 @@ from django.db import transaction
 from django.db.models import Exists, F, Q
 from django.utils import timezone
 
+from billing import tracing
 from billing.models import User
 
 from . import doorbell
@@ -46,8 +47,10 @@ class Call(TypedDict, total=False):
 
 def send(**call: Unpack[Call]) -> Command:
     """Queue one call, and ring the owner of the socket after the commit."""
-    command = prepare(**call)
-    command.save(force_insert=True)
+    with tracing.span(f"queue {call['action']}", kind="producer") as step:
+        command = prepare(**call)
+        command.save(force_insert=True)
+        step.set(command_id=str(command.pk), station_id=command.station.station_id)
     doorbell.ring_on_commit(command.station)
     return command
 
@@ -76,6 +79,7 @@ def prepare(**call: Unpack[Call]) -> Command:
         reason=call.get("reason", ""),
         created_at=now,
         deadline_at=now + dt.timedelta(seconds=expires_in_s) if expires_in_s else None,
+        trace_parent=tracing.traceparent(),
     )
 
 

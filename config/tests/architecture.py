@@ -47,6 +47,7 @@ FAULTS = {
     ],
     "ocpp": ["stations.commands -> ocpp", "sessions_app.services.start -> ocpp"],
     "channels": ["billing.outbox -> channels"],
+    "traces": ["sessions_app.services.steps -> opentelemetry"],
     "http": ["sessions_app.services.start -> rest_framework"],
     "sides": ["stations.simulator.wire -> stations.gateway.wire"],
 }

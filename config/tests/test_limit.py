@@ -152,6 +152,12 @@ async def bought(town, station, limit_type, limit_value):
     raise AssertionError(session)
 
 
+async def unplug(*stations):
+    for station in stations:
+        station.abort()
+        await station.closed
+
+
 FAST = {"power_kw": 150.0, "latency_s": 1.5, "interval_s": 300.0}
 SLOW = {"power_kw": 22.0, "latency_s": 0.2, "interval_s": 4.0, "tells_power": False}
 SILENT = {"power_kw": 60.0, "interval_s": 12.0, "triggers": {"status": "Rejected"}}
@@ -165,12 +171,14 @@ BOUGHT = (
 
 
 async def test_delivery_ends_at_the_limit(town):
-    charges = []
+    stations, charges = [], []
     for station_id, habits, *limit, _ in BOUGHT:
         town.build(station_id, max_power_kw=str(habits["power_kw"]))
         station = await outlet(town, station_id, **habits)
+        stations.append(station)
         charges.append(bought(town, station, *limit))
     ended = await asyncio.gather(*charges)
+    await unplug(*stations)
     for (station_id, habits, *_, limit_wh), (delivered_wh, session) in zip(
         BOUGHT, ended, strict=True
     ):
@@ -186,5 +194,6 @@ async def test_a_slow_station_is_stopped_earlier_the_next_time(town):
     station = await outlet(town, "K-1", power_kw=60.0, latency_s=5.0, interval_s=4.0)
     first_wh, _ = await bought(town, station, "energy", "0.300")
     second_wh, _ = await bought(town, station, "energy", "0.300")
+    await unplug(station)
     assert first_wh > 300 + 2 * 16.7
     assert abs(second_wh - 300) <= SLACK_S * 16.7

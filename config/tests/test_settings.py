@@ -107,6 +107,7 @@ def test_a_number_that_is_not_positive_is_refused(settings, name):
         ("SECRET_KEY", "", "kubat.E001"),
         ("CSMS_UNKNOWN_STATIONS", "welcome", "kubat.E002"),
         ("CSMS_SERVER", "gunicorn", "kubat.E024"),
+        ("CSMS_LOG_FORMAT", "xml", "kubat.E030"),
         ("CSMS_MIN_HOLD", Decimal("0.005"), "kubat.E003"),
         ("CSMS_RFID_HOLD", Decimal("0.50"), "kubat.E005"),
         ("CSMS_CURRENCY", "som", "kubat.E006"),

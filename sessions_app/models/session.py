@@ -10,7 +10,9 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from billing import context
 from billing.models import Tariff
+from billing.tracing import MAX_PARENT
 from stations.models import Station
 
 from ..errors import SessionNotFound, TransitionRefused
@@ -67,6 +69,7 @@ class SessionQuerySet(models.QuerySet["ChargingSession"]):
 
         Raises SessionNotFound.
         """
+        context.add(session_id=str(session_id))
         try:
             return self.select_for_update(of=("self",), no_key=True).get(pk=session_id)
         except self.model.DoesNotExist:
@@ -83,6 +86,7 @@ class ChargingSession(models.Model):
     ends at its limit, as its last reading has it. `stop_received_at` tells a session that its
     station ended from one that we ended on its last reading, which a late stop still corrects.
     `stated_minor` is the most that the driver pays by an operator's decision in review.
+    `trace_parent` is the step that it began with, in traces (`billing.tracing`).
     """
 
     class LimitType(models.TextChoices):
@@ -147,6 +151,9 @@ class ChargingSession(models.Model):
     due_at = models.DateTimeField(null=True, blank=True)
     stop_at = models.DateTimeField(_("projected stop"), null=True, blank=True)
     version = models.PositiveIntegerField(default=0)
+    trace_parent = models.CharField(
+        max_length=MAX_PARENT, blank=True, default="", db_default="", editable=False
+    )
 
     objects = SessionQuerySet.as_manager()
 

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from billing import context, tracing
 from billing.errors import InsufficientFunds
 from billing.models import Tariff, User
 from billing.money import Minor
@@ -41,6 +42,7 @@ from .readings import store
 from .reservations import take_up
 from .settle import OFFLINE, UNFUNDED, complete_cancelled, give_up, settle_on_last_reading
 from .steering import Plan
+from .steps import from_station
 from .stopping import RESEND_AFTER, ask_station_to_stop
 from .told import told_flags
 
@@ -76,10 +78,12 @@ def begin(*, station: Station, fact: Started) -> StartVerdict:
         session = _find_asked(station, fact, started_at)
         tag = presented_card(station, fact.id_tag, started_at)
         _free_connector(station, fact, keep=session, newcomer=tag.user if tag else None)
-        if session:
-            _begin_asked(session, fact, started_at)
-        else:
-            session = _begin_by_tag(station, fact, tag, started_at)
+        with from_station(session, station, "StartTransaction", fact.received_at) as told:
+            if session:
+                _begin_asked(session, fact, started_at)
+            else:
+                session = _begin_by_tag(station, fact, tag, started_at)
+            told.set(session_id=str(session.pk), transaction_id=session.transaction_id)
         take_up(station, fact, session)
         if not is_known:
             _doubt_clock(session, fact)
@@ -195,7 +199,9 @@ def _begin_by_tag(
         tariff=_tariff_of(station, fact, started_at),
         id_tag=storable(fact.id_tag),
         requested_at=started_at,
+        trace_parent=tracing.traceparent(),
     )
+    context.add(session_id=str(session.pk))
     _take_facts(session, fact, started_at)
     verdict = judge_rights(tag, started_at) if tag and fact.connector_id > 0 else INVALID
     if verdict.status == "Accepted" and session.user:

@@ -15,6 +15,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from billing import context
 from stations import commands, rotation
 from stations.commands import error_code
 from stations.models import Command
@@ -113,7 +114,7 @@ def _resolve(
     response: dict[str, Any] | None = None,
     error: dict[str, str] | None = None,
 ) -> None:
-    with transaction.atomic():
+    with context.about(command_id=str(command_id)), transaction.atomic():
         command = Command.objects.get(pk=command_id)
         outcomes.lock_first(command)
         session = _session_of(command)

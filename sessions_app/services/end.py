@@ -21,6 +21,7 @@ from .evidence import learn
 from .normalise import normalise, read_stop
 from .plausible import Doubt, doubt, flags_of
 from .settle import RESTORED, book_loss, correct, put_in_review, settle_or_review
+from .steps import from_station
 from .told import told_flags
 
 _S = SessionStatus
@@ -41,8 +42,9 @@ def end(*, station: Station, fact: Stopped) -> TagVerdict | None:
         if session is None:
             orphans.keep_stop(station, fact)
         elif session.stop_received_at is None:
-            _note_stranger(session, fact)
-            end_session(session, fact)
+            with from_station(session, station, "StopTransaction", fact.received_at):
+                _note_stranger(session, fact)
+                end_session(session, fact)
         return _judge(station, session, fact)
 
 

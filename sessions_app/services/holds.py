@@ -16,6 +16,7 @@ from billing.pricing import Terms, affordable_wh, ceiling
 from stations.models import Station
 
 from ..models import ChargingSession, SessionEvent
+from .steps import step
 
 LimitType = ChargingSession.LimitType
 
@@ -122,12 +123,13 @@ def take_hold(session: ChargingSession, amount: Minor, *, actor: str) -> None:
     if session.user is None or amount == 0:
         return
     earlier = session.events.filter(kind=SessionEvent.Kind.HELD).count()
-    ledger.hold(
-        key=f"{session.hold_key}:{earlier}" if earlier else session.hold_key,
-        account=ledger.account_of(session.user),
-        amount=amount,
-        reference=session.reference,
-    )
+    with step(session, "hold", amount_minor=amount):
+        ledger.hold(
+            key=f"{session.hold_key}:{earlier}" if earlier else session.hold_key,
+            account=ledger.account_of(session.user),
+            amount=amount,
+            reference=session.reference,
+        )
     session.hold_minor = amount
     session.save(update_fields=["hold_minor"])
     session.note(SessionEvent.Kind.HELD, actor=actor, amount_minor=amount)

@@ -18,6 +18,7 @@ from .holds import release_hold, shrink_hold
 from .moves import move
 from .plausible import CLOCK_CHANGED, Doubt, doubt
 from .receipts import document
+from .steps import step, tell_charge
 
 STOP_IGNORED, REVIEW = "stop_ignored", "review"
 """Kinds of alerts; a session has at most one open alert of each."""
@@ -66,7 +67,8 @@ def correct(session: ChargingSession, ending: Ending) -> None:
     """Bring a completed session to the truth that came later (design section 4, Corrections)."""
     before = session.cost_minor
     priced = _conclude(session, ending)
-    session.cost_minor = book(session, priced.bill)
+    with step(session, "correct", total_minor=priced.bill.total, paid_before_minor=before):
+        session.cost_minor = book(session, priced.bill)
     session.save()
     session.note(
         SessionEvent.Kind.CORRECTED,
@@ -92,7 +94,8 @@ def put_in_review(
     session.cost_minor = min(session.cost_minor, plausible_minor)
     session.flags = sorted({*session.flags, cause})
     session.save()
-    shrink_hold(session, plausible_minor, actor=ending.actor)
+    with step(session, "put in review", cause=cause):
+        shrink_hold(session, plausible_minor, actor=ending.actor)
     if session.status == SessionStatus.REVIEW:
         session.note(SessionEvent.Kind.FLAGGED, actor=ending.actor, flag=cause)
     else:
@@ -114,7 +117,8 @@ def book_loss(session: ChargingSession, ending: Ending) -> None:
 
 def give_up(session: ChargingSession, *, error_code: str, actor: str) -> None:
     """End a session that never began: free its hold, charge nothing."""
-    release_hold(session)
+    with step(session, "given up", error_code=error_code):
+        release_hold(session)
     session.error_code = error_code
     session.ended_at = timezone.now()
     session.due_at = None
@@ -124,7 +128,8 @@ def give_up(session: ChargingSession, *, error_code: str, actor: str) -> None:
 
 def complete_cancelled(session: ChargingSession) -> None:
     """End a start that was cancelled and did not begin after all."""
-    release_hold(session)
+    with step(session, "cancelled"):
+        release_hold(session)
     session.stop_reason = "cancelled"
     session.ended_at = timezone.now()
     session.due_at = None
@@ -156,7 +161,9 @@ def _last_heard(session: ChargingSession) -> dt.datetime:
 
 def _complete(session: ChargingSession, bill: Bill, *, actor: str) -> None:
     """Take the money that a bill says, free the rest, and say that it is done."""
-    session.cost_minor = book(session, bill)
+    with step(session, "settle", total_minor=bill.total) as told:
+        session.cost_minor = book(session, bill)
+        told.set(cost_minor=session.cost_minor)
     session.ended_at = timezone.now()
     session.due_at = None
     session.save()
@@ -171,6 +178,7 @@ def _complete(session: ChargingSession, bill: Bill, *, actor: str) -> None:
         alerts.resolve_alert(kind, str(session.pk))
     _tell_of_shortfall(session, bill)
     document(session, bill)
+    tell_charge(session)
 
 
 def _conclude(session: ChargingSession, ending: Ending) -> Priced:

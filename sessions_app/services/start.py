@@ -7,6 +7,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from billing import context, tracing
 from billing.errors import Forbidden, InsufficientFunds, Invalid
 from billing.models import Tariff, User
 from billing.money import Minor
@@ -59,7 +60,7 @@ def request_start(
     """
     if not driver.is_active:
         raise Forbidden("This driver is blocked.")
-    with transaction.atomic():
+    with tracing.span("start requested") as told, transaction.atomic():
         place = find_place(station_id, connector_id, driver=driver)
         sale = Sale.at(place.station, place.tariff.to_terms(), timezone.now())
         available = available_of(driver)
@@ -68,6 +69,7 @@ def request_start(
         except InsufficientFunds:
             return _record(driver, place, limit, actor=actor, error_code="insufficient_funds")
         session = _record(driver, place, limit, actor=actor)
+        told.set(session_id=str(session.pk), station_id=place.station.station_id)
         session.energy_limit_wh = sale.energy_limit_wh(limit, hold)
         _ask_station(session, place, hold, actor=actor, reason=reason)
         return session
@@ -160,7 +162,9 @@ def _record(
         id_tag="" if error_code else tag,
         error_code=error_code,
         ended_at=timezone.now() if error_code else None,
+        trace_parent=tracing.traceparent(),
     )
+    context.add(session_id=str(session.pk))
     if error_code:
         move(session, SessionStatus.ERROR, actor=actor.username, error_code=error_code)
     return session

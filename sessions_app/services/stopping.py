@@ -11,6 +11,7 @@ from stations.models import Command
 
 from ..models import ChargingSession, SessionStatus
 from .moves import move
+from .steps import step
 
 STOP_ACTION = "RemoteStopTransaction"
 RESEND_AFTER = dt.timedelta(seconds=10)
@@ -22,28 +23,30 @@ def begin_stopping(session: ChargingSession, *, by: str, actor: str) -> None:
     `by` is what wanted it: driver, staff, limit, silence. A start that has no transaction yet is
     cancelled: it ends when its time to begin is over.
     """
-    session.stop_requested_at = timezone.now()
-    session.stop_requested_by = by
-    if session.transaction_id:
-        session.due_at = session.stop_requested_at + RESEND_AFTER
-    session.save(update_fields=["stop_requested_at", "stop_requested_by", "due_at"])
-    move(session, SessionStatus.STOPPING, actor=actor, by=by)
-    if session.transaction_id:
-        ask_station_to_stop(session)
+    with step(session, "stop decided", by=by, energy_wh=session.energy_wh):
+        session.stop_requested_at = timezone.now()
+        session.stop_requested_by = by
+        if session.transaction_id:
+            session.due_at = session.stop_requested_at + RESEND_AFTER
+        session.save(update_fields=["stop_requested_at", "stop_requested_by", "due_at"])
+        move(session, SessionStatus.STOPPING, actor=actor, by=by)
+        if session.transaction_id:
+            ask_station_to_stop(session)
 
 
 def ask_station_to_stop(session: ChargingSession) -> None:
     """Queue a RemoteStopTransaction (OCPP 1.6 §5.12) unless one is under way. It never expires."""
     if _stops(session).filter(status__in=Command.OPEN).exists():
         return
-    commands.send(
-        station=session.station,
-        action=STOP_ACTION,
-        payload={"transactionId": session.transaction_id},
-        lane=Command.Lane.STOP,
-        reference=session.reference,
-        timeout_s=settings.CSMS_CALL_TIMEOUT_S,
-    )
+    with step(session, "stop asked for"):
+        commands.send(
+            station=session.station,
+            action=STOP_ACTION,
+            payload={"transactionId": session.transaction_id},
+            lane=Command.Lane.STOP,
+            reference=session.reference,
+            timeout_s=settings.CSMS_CALL_TIMEOUT_S,
+        )
 
 
 def stop_stray(session: ChargingSession) -> None:

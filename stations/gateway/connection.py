@@ -7,11 +7,13 @@ socket only the reader is there.
 """
 
 import asyncio
+import contextvars
 import logging
 from collections.abc import Awaitable, Callable
 from enum import IntEnum
 from typing import Any
 
+from billing import context
 from sessions_app.services.resume import resume
 from sessions_app.services.steering import Plan
 
@@ -112,6 +114,7 @@ class Connection:
 
     async def run(self, receive: Receive) -> None:
         """Serve the socket until it is closed from either side."""
+        context.begin({"station_id": self.station_id})
         self._lane_task = asyncio.create_task(self._guard(self._begin_lane()))
         try:
             await self._read(receive)
@@ -129,7 +132,10 @@ class Connection:
     def wake_lane(self) -> None:
         """Let the lane look for commands again; nothing is sent over a socket that closes."""
         if self._lane_task is None and not self._is_closing:
-            self._lane_task = asyncio.create_task(self._guard(self._run_lane()))
+            # an empty context: it has nothing to do with the request that rang the bell
+            self._lane_task = asyncio.create_task(
+                self._guard(self._run_lane()), context=contextvars.Context()
+            )
 
     @property
     def followed(self) -> Followed:
@@ -144,7 +150,8 @@ class Connection:
         self._is_deaf = self._is_deaf or why is not Close.REPLACED
         if not self._is_closing:
             self._is_closing = True
-            logger.info("%s: closing, %s", self.station_id, why.name.lower())
+            told = {"station_id": self.station_id}  # by whom it is closed, is another's work
+            logger.info("%s: closing, %s", self.station_id, why.name.lower(), extra=told)
             code = int(why)  # autobahn takes no IntEnum
             await self._send({"type": "websocket.close", "code": code})
 
@@ -236,6 +243,7 @@ class Connection:
         await self._run_lane()
 
     async def _run_lane(self) -> None:
+        context.begin({"station_id": self.station_id})
         try:
             await self.lane.run()
         finally:

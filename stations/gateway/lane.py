@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from django.db import InterfaceError, OperationalError
 
+from billing import context, tracing
 from sessions_app.services import calls
 from stations import commands, configuration, key_report
 from stations.masking import mask
@@ -190,7 +191,19 @@ class Lane:
             )
 
     async def _call(self, command: Command) -> None:
-        """Send one call, wait for its answer, and store how it ended."""
+        """Send one call, wait for its answer, and store how it ended; all of it as one step."""
+        here = {"station_id": self._socket.station_id}
+        told = here | _about(command)
+        context.begin(told)  # what fails here is logged further out
+        call = f"call {command.action}"
+        with tracing.span(call, parent=command.trace_parent, kind="client") as step:
+            step.set(**told)
+            step.event("queued", command.created_at)
+            step.event("claimed", command.sent_at)
+            await self._exchange(command, step)
+        context.begin(here)
+
+    async def _exchange(self, command: Command, step: tracing.Span) -> None:
         outstanding = self._outstanding = _Outstanding(str(command.pk), command.action)
         try:
             text = wire.call(outstanding.id, command.action, command.payload)
@@ -198,8 +211,10 @@ class Lane:
             async with asyncio.timeout(command.timeout_s):
                 answer = await outstanding.answer
         except TimeoutError:
+            step.set(outcome="timed_out")
             await patiently(calls.record_silence, command.pk)
         else:
+            step.set(outcome=_outcome(answer))
             if answer is not None:
                 await self._store(command, answer)
                 self._socket.followed.forget()  # the interval of samples may be another one
@@ -242,6 +257,21 @@ class Lane:
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
+
+
+def _about(command: Command) -> dict[str, str]:
+    """What a call is about, for the log and the trace."""
+    kind, _, row_id = command.reference.partition(":")
+    told = {"command_id": str(command.pk)}
+    return {**told, "session_id": row_id} if kind == "session" else told
+
+
+def _outcome(answer: Answer | None) -> str:
+    if answer is None:
+        return "disconnected"
+    if isinstance(answer, wire.Refusal):
+        return answer.code or "GenericError"
+    return str(answer.payload.get("status", "answered"))[:50]
 
 
 def _record(command: Command, subprotocol: str, answer: Answer) -> None:

@@ -8,6 +8,8 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from billing.tracing import MAX_PARENT
+
 from .station import Station
 
 
@@ -16,6 +18,7 @@ class Command(models.Model):
 
     `fence` is the socket that it was queued on (staff commands) or sent over: when that socket
     is gone, so is the command. `reference` is opaque here (a session, a set-up run).
+    `trace_parent` is the step that queued it, in traces (`billing.tracing`).
     """
 
     class Lane(models.IntegerChoices):
@@ -59,6 +62,9 @@ class Command(models.Model):
     deadline_at = models.DateTimeField(null=True, blank=True)
     sent_at = models.DateTimeField(null=True, blank=True)
     resolved_at = models.DateTimeField(null=True, blank=True)
+    trace_parent = models.CharField(
+        max_length=MAX_PARENT, blank=True, default="", db_default="", editable=False
+    )
 
     class Meta:
         verbose_name = _("command")

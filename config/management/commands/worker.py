@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from config import worker
+from config import telemetry, worker
 
 LOOK_EVERY_S = 0.2
 
@@ -29,7 +29,8 @@ class Command(BaseCommand):
         asked: list[int] = []
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda number, frame: asked.append(number))
-        with worker.in_thread(alive_file=options["alive_file"]) as thread:
+        alive_file = options["alive_file"]
+        with telemetry.traced(), worker.in_thread(alive_file=alive_file) as thread:
             self.stderr.write("The worker is running.")
             while thread.is_alive() and not asked:
                 time.sleep(LOOK_EVERY_S)

@@ -26,6 +26,7 @@ from ocpp.v16 import ChargePoint as PythonOcpp
 from ocpp.v16 import call_result
 from ocpp.v16.enums import Action
 
+from billing import context
 from sessions_app.models import Orphan
 from sessions_app.services import orphans
 from stations.masking import mask_text
@@ -112,6 +113,7 @@ class Exchange(PythonOcpp):
 
         Raises DatabaseAway; then no answer was sent, and the station keeps its message.
         """
+        context.begin({"station_id": self.id})
         try:
             answer = _confirmed(request.call.id, await self._confirm(request))
         except OCPPError as error:
