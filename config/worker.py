@@ -22,7 +22,7 @@ from billing import outbox
 from billing.payments.polling import poll_due
 from sessions_app.reconcile import run_nightly
 from sessions_app.services import clocks, expire, firmware, guest, local_list, reserve
-from stations import uploads
+from stations import measured, measures, uploads
 from stations.certificates import issue
 
 from . import housekeeping, notices, partitions, tallies
@@ -52,6 +52,8 @@ class Job:
 
 JOBS = (
     Job("time", expire.run_due),
+    Job("measures", lambda now: measured.keep(), every_s=LEASE_EVERY_S),
+    Job("ended measures", measured.fold, every_s=60),
     Job("guests", guest.run_due),
     Job("firmware", firmware.run_due, every_s=2),
     Job("log requests", uploads.run_due, every_s=10),
@@ -109,8 +111,11 @@ class _Worker:
         for job in self.jobs:
             if stop.is_set():
                 return
-            if time.monotonic() < self.next_at.get(job.name, 0):
+            late_s = time.monotonic() - self.next_at.get(job.name, 0)
+            if late_s < 0:
                 continue
+            if job.name in self.next_at:
+                measures.JOB_LATE.observe(max(late_s - BEAT_S, 0.0))
             if job.is_long:
                 self._do_beside(job)
             elif not _do(job):
@@ -135,6 +140,7 @@ class _Worker:
         if self.alive_file is not None:
             self.alive_file.unlink(missing_ok=True)
         _do(Job("signing off", lambda now: WorkerProcess.objects.filter(pk=self.id).delete()))
+        _do(Job("last measures", lambda now: measured.sign_off()))
 
     def _renew_lease(self, now: dt.datetime) -> None:
         WorkerProcess.objects.update_or_create(
@@ -146,13 +152,18 @@ class _Worker:
 
 def _do(job: Job) -> bool:
     """Do one job; return whether the database was there."""
+    began = time.monotonic()
     try:
         job.run(timezone.now())
+        measures.JOB_LAST.set(int(time.time()), job.name)
     except (OperationalError, InterfaceError) as error:
+        measures.JOB_FAILURES.add(job.name)
         logger.warning("worker: %s waits for the database: %s", job.name, error)
         return False
     except Exception:  # an edge loop: one job's fault must not stop the others
+        measures.JOB_FAILURES.add(job.name)
         logger.exception("worker: %s failed", job.name)
     finally:
+        measures.JOB.observe(time.monotonic() - began, job.name)
         close_old_connections()
     return True

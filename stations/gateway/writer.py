@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 
+from .. import measures
 from .bridge import FIRST_PAUSE_S, LONGEST_PAUSE_S, DatabaseAway
 
 logger = logging.getLogger(__name__)
@@ -25,6 +26,9 @@ Result = TypeVar("Result")
 BATCH = 500
 GATHER_S = 0.003
 """How long the first item of a batch waits for others: a commit costs as much as ten items."""
+
+STUCK_S = 5.0
+"""An item that has waited for so long tells that the writer does not come on."""
 
 
 class _Job:
@@ -76,6 +80,22 @@ class Writer:
             if job.deadline <= now and not job.future.done():
                 job.future.set_exception(DatabaseAway(f"{self.name}: not stored in time"))
 
+    @property
+    def waiting(self) -> int:
+        return len(self._under_way) + len(self._waiting)
+
+    def ailment(self) -> str:
+        """Why this writer stores nothing, in a few words; empty where it is well."""
+        if self._thread is None or self._has_ended:
+            return ""
+        if not self._thread.is_alive():
+            return "its thread has ended"
+        oldest = next(iter([*self._under_way, *self._waiting]), None)
+        if oldest is None:
+            return ""
+        waited_s = time.monotonic() - (oldest.deadline - settings.CSMS_DATABASE_WAIT_S)
+        return "it stores nothing" if waited_s > STUCK_S else ""
+
     def end(self) -> None:
         """Let the thread end after what it has been given."""
         self._has_ended = True
@@ -104,11 +124,15 @@ class Writer:
         return [job for job in jobs if not job.future.done()]
 
     def _store(self, store: Callable[..., Any], jobs: list[_Job]) -> None:
+        began = time.perf_counter()
         try:
             results: Sequence[Any] = store([job.item for job in jobs])
         except (OperationalError, InterfaceError) as error:
+            measures.BATCH_FAILURES.add(self.name, "database away")
             self._wait_for_database(jobs, error)
         except Exception as error:  # noqa: BLE001 - told to who waits for it
+            cause = "one item" if len(jobs) == 1 else "some item"
+            measures.BATCH_FAILURES.add(self.name, cause)
             if len(jobs) == 1:
                 self._settle(jobs, [error])
                 return
@@ -117,6 +141,8 @@ class Writer:
                 self._store(store, [job])
         else:
             self._pause_s = 0.0
+            measures.BATCH.observe(time.perf_counter() - began, self.name)
+            measures.BATCH_ITEMS.observe(len(jobs), self.name)
             self._settle(jobs, results)
 
     def _wait_for_database(self, jobs: list[_Job], error: Exception) -> None:
