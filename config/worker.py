@@ -70,6 +70,15 @@ JOBS = (
 )
 
 
+_inside: list[threading.Thread] = []
+"""The loop that this process has been told to run, until it is told to end."""
+
+
+def is_well_here() -> bool:
+    """Whether the loop of this process goes on; a process without one has nothing to lose."""
+    return all(thread.is_alive() for thread in _inside)
+
+
 @contextmanager
 def in_thread(alive_file: Path | None = None) -> Iterator[threading.Thread]:
     """Run the loop in a thread while the block runs."""
@@ -77,9 +86,11 @@ def in_thread(alive_file: Path | None = None) -> Iterator[threading.Thread]:
     options = {"alive_file": alive_file}
     thread = threading.Thread(target=run, args=(stop,), kwargs=options, name="worker", daemon=True)
     thread.start()
+    _inside.append(thread)
     try:
         yield thread
     finally:
+        _inside.remove(thread)
         stop.set()
         thread.join(GRACE_S)
 

@@ -8,6 +8,7 @@ import asyncio
 import logging
 import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
@@ -90,8 +91,9 @@ class Writer:
             return ""
         if not self._thread.is_alive():
             return "its thread has ended"
-        oldest = next(iter([*self._under_way, *self._waiting]), None)
-        if oldest is None:
+        try:
+            oldest = self._under_way[0] if self._under_way else self._waiting[0]
+        except IndexError:
             return ""
         waited_s = time.monotonic() - (oldest.deadline - settings.CSMS_DATABASE_WAIT_S)
         return "it stores nothing" if waited_s > STUCK_S else ""
@@ -103,6 +105,7 @@ class Writer:
 
     def _start(self) -> None:
         self._loop = asyncio.get_running_loop()
+        _begun.add(self)
         self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
         self._thread.start()
 
@@ -163,6 +166,18 @@ class Writer:
             self._loop.call_soon_threadsafe(_wake, jobs, results)
         except RuntimeError:  # the loop has ended: nobody waits
             logger.info("%s: stored %d items for nobody", self.name, len(jobs))
+
+
+_begun: "weakref.WeakSet[Writer]" = weakref.WeakSet()
+
+
+def ailing() -> dict[str, str]:
+    """What is wrong with the writers of this process, by their names; of those that are well, none.
+
+    May be called from any thread.
+    """
+    found = {writer.name: writer.ailment() for writer in list(_begun)}
+    return {name: ailment for name, ailment in found.items() if ailment}
 
 
 def _grouped(jobs: list[_Job]) -> Iterator[tuple[Callable[..., Any], list[_Job]]]:
