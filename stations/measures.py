@@ -128,13 +128,14 @@ WRITER_WAITING = Measure(
 
 # --- The worker ----------------------------------------------------------------------------------
 
-JOB = Histogram("job_seconds", "How long a job of the worker took.", "job", bounds=LONG_S)
-JOB_FAILURES = Measure("counter", "job_failures", "Runs of a job that failed.", "job")
+# Prometheus gives the label `job` a meaning of its own: here it is a task.
+JOB = Histogram("task_seconds", "How long a task of the worker took.", "task", bounds=LONG_S)
+JOB_FAILURES = Measure("counter", "task_failures", "Runs of a task that failed.", "task")
 JOB_LAST = Measure(
-    "latest", "job_last_success_timestamp_seconds", "When a job last ended well.", "job"
+    "latest", "task_last_success_timestamp_seconds", "When a task last ended well.", "task"
 )
 JOB_LATE = Histogram(
-    "job_late_seconds", "How late the worker comes to jobs that are due.", bounds=LONG_S
+    "task_late_seconds", "How late the worker comes to tasks that are due.", bounds=LONG_S
 )
 
 # --- The process ---------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ class Process:
     def __init__(self):
         self.frames = Measure("counter", "frames", "", "direction", "action")
         self.reply = Histogram("reply_seconds", "", "action", bounds=measures.QUICK_S)
-        self.last = Measure("latest", "job_last_success_timestamp_seconds", "", "job")
+        self.last = Measure("latest", "task_last_success_timestamp_seconds", "", "task")
         self.sockets = Measure("gauge of each process", "sockets", "")
         self.keeper = Keeper((self.frames, self.reply, self.last, self.sockets))
 
