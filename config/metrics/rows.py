@@ -55,7 +55,7 @@ def _stations(kept: Kept) -> Iterator[Metric]:
     yield gauge("site_stations", text, ["site"], (([site], known) for site, known, _ in sites))
     text = "Stations that are connected, by site."
     yield gauge("site_stations_online", text, ["site"], (([site], up) for site, _, up in sites))
-    text = f"Connectors by the status that was reported last; {LATER.format('counted')}."
+    text = "Connectors by their last status; once they are many, as the worker counted them last."
     yield _by_state("connectors", text, tallies.CONNECTORS, Connector.Status, kept)
     text = f"Calls to stations; {LATER.format('neither queued nor sent')}."
     yield _by_state("commands", text, tallies.COMMANDS, Command.Status, kept)
