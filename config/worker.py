@@ -164,6 +164,7 @@ class _Worker:
 def _do(job: Job) -> bool:
     """Do one job; return whether the database was there."""
     began = time.monotonic()
+    measures.JOB_FAILURES.begin(job.name)
     try:
         job.run(timezone.now())
         measures.JOB_LAST.set(int(time.time()), job.name)

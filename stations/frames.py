@@ -48,6 +48,9 @@ class FrameLog:
         self._numbers = itertools.count()
         self._mine = chance(CHANCE_BITS - _NUMBER_BITS) << _NUMBER_BITS
         self._lock = threading.Lock()
+        measures.DROPPED.begin()
+        for kind in Kind:
+            measures.IGNORED.begin(kind.value)
 
     def add(self, station_pk: int, direction: str, text: str, *, action: str = "") -> Noted:
         """Note one frame."""

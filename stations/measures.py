@@ -40,6 +40,10 @@ class Measure:
         """Count one."""
         self.series[labels] += 1
 
+    def begin(self, *labels: str) -> None:
+        """Tell 0 from the start: Prometheus does not see the first of what it knew nothing of."""
+        self.series[labels] += 0
+
     def set(self, value: float, *labels: str) -> None:
         self.series[labels] = value
 

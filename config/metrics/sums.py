@@ -73,12 +73,12 @@ def _balances(transfers: list[Moved]) -> dict[str, float]:
 
 def _charges(kept: Kept, names: Mapping[int, str]) -> Iterator[Metric]:
     """Energy that was sold, and how much of it flowed past the limit of its session."""
-    sites: dict[str, Counter[str]] = {}
+    sites = {site: Counter[str]() for site in (NO_SITE, *names.values())}
     buckets = [0] * len(results.OVERSHOOTS_WH)
     limits = past_wh = 0
     for site, many, wh, limited, past, *counts in results.CHARGES.read(kept):
         row = {"charges": many, "wh": wh, "past": past}
-        sites.setdefault(names.get(site, NO_SITE), Counter()).update(row)
+        sites[names.get(site, NO_SITE)].update(row)
         buckets = [mine + its for mine, its in zip(buckets, counts, strict=True)]
         limits, past_wh = limits + limited, past_wh + past
     for name, text, key in (
@@ -94,7 +94,8 @@ def _charges(kept: Kept, names: Mapping[int, str]) -> Iterator[Metric]:
 
 def _losses(kept: Kept, names: Mapping[int, str]) -> Iterator[Metric]:
     """The operator's loss by site; less what was taken back it is the balance of that account."""
-    booked, reversed_ = Counter[str](), Counter[str]()
+    zeros = dict.fromkeys((NO_SITE, *names.values()), 0)
+    booked, reversed_ = dict(zeros), dict(zeros)
     for site, minor, back in results.LOSSES.read(kept):
         booked[names.get(site, NO_SITE)] += minor
         reversed_[names.get(site, NO_SITE)] += back

@@ -73,6 +73,8 @@ class Gateway:
         self._starting: asyncio.Task[None] | None = None
         self._is_stopping = False
         self._is_empty = asyncio.Event()
+        for why in Close:
+            measures.CLOSED.begin(why.name.lower())
 
     async def admit(self, scope: Mapping[str, Any]) -> handshake.Admission:
         """Judge a handshake. Raises handshake.Refused."""

@@ -28,6 +28,7 @@ BATCH = 500
 GATHER_S = 0.003
 """How long the first item of a batch waits for others: a commit costs as much as ten items."""
 
+FAILURES = AWAY, SOME_ITEM, ONE_ITEM = "database away", "some item", "one item"
 STUCK_S = 5.0
 """An item that has waited for so long tells that the writer does not come on."""
 
@@ -106,6 +107,8 @@ class Writer:
     def _start(self) -> None:
         self._loop = asyncio.get_running_loop()
         _begun.add(self)
+        for cause in FAILURES:
+            measures.BATCH_FAILURES.begin(self.name, cause)
         self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
         self._thread.start()
 
@@ -131,10 +134,10 @@ class Writer:
         try:
             results: Sequence[Any] = store([job.item for job in jobs])
         except (OperationalError, InterfaceError) as error:
-            measures.BATCH_FAILURES.add(self.name, "database away")
+            measures.BATCH_FAILURES.add(self.name, AWAY)
             self._wait_for_database(jobs, error)
         except Exception as error:  # noqa: BLE001 - told to who waits for it
-            cause = "one item" if len(jobs) == 1 else "some item"
+            cause = ONE_ITEM if len(jobs) == 1 else SOME_ITEM
             measures.BATCH_FAILURES.add(self.name, cause)
             if len(jobs) == 1:
                 self._settle(jobs, [error])
