@@ -52,7 +52,6 @@ class Job:
 
 JOBS = (
     Job("time", expire.run_due),
-    Job("measures", lambda now: measured.keep(), every_s=LEASE_EVERY_S),
     Job("ended measures", measured.fold, every_s=60),
     Job("guests", guest.run_due),
     Job("firmware", firmware.run_due, every_s=2),
@@ -113,7 +112,11 @@ class _Worker:
     def __init__(self, jobs: Sequence[Job], alive_file: Path | None) -> None:
         self.id = uuid.uuid4()
         self.alive_file = alive_file
-        self.jobs = (Job("lease", self._renew_lease, every_s=LEASE_EVERY_S), *jobs)
+        self.jobs = (
+            Job("lease", self._renew_lease, every_s=LEASE_EVERY_S),
+            *jobs,
+            Job("measures", lambda now: measured.keep(), every_s=LEASE_EVERY_S),
+        )
         self.next_at: dict[str, float] = {}
         self.long: dict[str, threading.Thread] = {}
 

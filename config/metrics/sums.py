@@ -9,7 +9,7 @@ from prometheus_client.core import Metric
 from billing.day_totals import MOVING
 from billing.models import Account, Transfer
 from stations.gateway import schemas
-from stations.measures import OTHER
+from stations.measures import OTHER, Labels
 
 from .. import results, tallies
 from ..flows import Kept
@@ -88,7 +88,7 @@ def _charges(kept: Kept, names: Mapping[int, str]) -> Iterator[Metric]:
     ):
         yield counter(name, text, ["site"], (([site], row[key]) for site, row in sites.items()))
     text = "How far a settled session went past its limit."
-    samples = [([], [*buckets, limits], past_wh)]
+    samples: list[tuple[Labels, list[int], int]] = [((), [*buckets, limits], past_wh)]
     yield histogram("session_overshoot_watt_hours", text, [], results.OVERSHOOTS_WH, samples)
 
 

@@ -39,6 +39,8 @@ VERSIONS: dict[str, Callable[..., ChargePoint]] = {"ocpp1.6": ChargePoint16}
 
 ACTIONS = frozenset[str]().union(*map(schemas.actions, VERSIONS))
 """What may be counted by its name: a station may send any text as an action."""
+HEARD, SAID = (FRAMES.column(direction, known=ACTIONS) for direction in (IN, OUT))
+REPLIES = REPLY.rows_of(ACTIONS)
 
 Ignored = IgnoredFrames.Kind
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -125,7 +127,7 @@ class Connection:
 
     async def send(self, text: str, *, action: str = "") -> None:
         self._frames.add(self.station_pk, OUT, text, action=action)
-        FRAMES.series[OUT, action if action in ACTIONS else OTHER] += 1
+        SAID[action if action in SAID else OTHER] += 1
         await self._send({"type": "websocket.send", "text": text})
 
     def wake_lane(self) -> None:
@@ -197,7 +199,7 @@ class Connection:
         message = wire.parse(text)
         action = self._action_of(message)
         frame = self._frames.add(self.station_pk, IN, text, action=action)
-        FRAMES.series[IN, action if action in ACTIONS else OTHER] += 1
+        HEARD[action if action in HEARD else OTHER] += 1
         if isinstance(message, wire.Call):
             await self._take_call(Request(message, frame))
         elif message is None:
@@ -251,10 +253,9 @@ class Connection:
 
 def _measure_reply(request: Request) -> None:
     """Note how long an answer took, as `Histogram.observe` does, which takes twice as long."""
-    action = request.call.action
-    took_s = (time.time_ns() // 1000 - request.frame.at_us) / 1_000_000
+    took_s = time.time() - request.frame.at_us * 1e-6
     if took_s >= 0:  # else the clock was set back
-        row = REPLY.rows[(action if action in ACTIONS else OTHER,)]
+        row = REPLIES.get(request.call.action) or REPLIES[OTHER]
         row[bisect_left(QUICK_S, took_s)] += 1
         row[-1] += took_s
 
