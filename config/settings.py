@@ -315,6 +315,7 @@ CSMS_MEDIA_DIR: str = env.str("CSMS_MEDIA_DIR", default="") or str(
 )
 CSMS_FIRMWARE_MAX_MB: int = env.int("CSMS_FIRMWARE_MAX_MB", default=512)
 CSMS_UPLOAD_MAX_MB: int = env.int("CSMS_UPLOAD_MAX_MB", default=100)
+CSMS_DISK_MIN_MB: int = env.int("CSMS_DISK_MIN_MB", default=100)
 CSMS_UPLOAD_URL: str = env.str("CSMS_UPLOAD_URL", default="")
 CSMS_UPLOAD_RETENTION_DAYS: int = env.int("CSMS_UPLOAD_RETENTION_DAYS", default=90)
 CSMS_FRAME_RETENTION_DAYS: int = env.int("CSMS_FRAME_RETENTION_DAYS", default=30)

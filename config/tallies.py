@@ -1,27 +1,24 @@
 """Numbers of whole tables for the metrics, without reading the tables at each scrape.
 
 Transfers are never changed, so their sums up to a moment are kept, and a scrape adds what came
-since. States change: what is under way is counted by its index, and how many rows ended in which
-state is counted by the worker, for at most a thousandth of its time.
+since (`flows`). States change: what is under way is counted by its index, and how many rows ended
+in which state is counted by the worker, for at most a thousandth of its time.
 """
 
 import datetime as dt
-import itertools
-import operator
 import time
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from typing import Any
 
-from django.db import transaction
 from django.db.models import Count, QuerySet, Sum
 
-from billing.models import OutboxMessage, Transfer
+from billing.models import OutboxMessage, Payment, Transfer
 from sessions_app.models import ChargingSession
 from sessions_app.models.session import HOLDING
-from stations.models import Command
+from stations.models import Command, Connector
 
+from . import results
+from .flows import Flow, Kept, Rows, within
 from .models import Tally
 
 SETTLED = dt.timedelta(minutes=5)
@@ -32,22 +29,39 @@ SMALL = 10_000
 """A table of so many rows is counted at the scrape."""
 
 
+def kept() -> Kept:
+    """All that the worker has counted, by one query."""
+    return Tally.objects.in_bulk()
+
+
 @dataclass(frozen=True, slots=True)
 class States:
-    """How many rows of a table are in which state; those in `live` states are counted anew."""
+    """How many rows of a table are in which state; those in `live` states are counted anew.
+
+    They may be told apart by `also` another column, and `amount` be summed up.
+    """
 
     name: str
     rows: QuerySet[Any]
     live: tuple[str, ...]
+    also: str = ""
+    amount: str = ""
 
-    def counts(self) -> dict[str, int]:
+    def counts(self, kept: Kept) -> dict[str, int]:
         """Count by state: exact where the row is under way, or the table small."""
-        tally = Tally.objects.filter(pk=self.name).first()
-        ended: dict[str, int] = dict(tally.numbers) if tally else {}
-        if sum(ended.values()) < SMALL:
+        counts: dict[str, int] = {}
+        for status, *_, number in self.read(kept):
+            counts[status] = counts.get(status, 0) + number
+        return counts
+
+    def read(self, kept: Kept) -> list[list[Any]]:
+        """As rows: the state, what `also` says, how many, and their `amount`."""
+        tally = kept.get(self.name)
+        ended: list[list[Any]] = tally.numbers if tally else []
+        if sum(row[self._number_at] for row in ended) < SMALL:
             return self._count(self.rows)
         live = self._count(self.rows.filter(status__in=self.live))
-        return ended | dict.fromkeys(self.live, 0) | live
+        return [row for row in ended if row[0] not in self.live] + live
 
     def keep(self, now: dt.datetime) -> None:
         """Count all rows, unless that was done a short while ago for what it costs."""
@@ -55,23 +69,34 @@ class States:
         if tally and now < tally.due_at:
             return
         began = time.monotonic()
-        numbers = [list(pair) for pair in self._count(self.rows).items()]
+        numbers = self._count(self.rows)
         took_s = time.monotonic() - began
         pause = dt.timedelta(seconds=max(LEAST_PAUSE_S, SHARE * took_s))
         Tally.objects.update_or_create(
             pk=self.name, defaults={"numbers": numbers, "until": now, "due_at": now + pause}
         )
 
-    def _count(self, rows: QuerySet[Any]) -> dict[str, int]:
-        return dict(rows.order_by().values_list("status").annotate(number=Count("*")))
+    @property
+    def _number_at(self) -> int:
+        return 2 if self.also else 1
+
+    def _count(self, rows: QuerySet[Any]) -> list[list[Any]]:
+        labels = ("status", self.also) if self.also else ("status",)
+        counted = rows.order_by().values_list(*labels).annotate(number=Count("*"))
+        if self.amount:
+            counted = counted.annotate(sum=Sum(self.amount))
+        return [list(row) for row in counted]
 
 
-_O = OutboxMessage.Status
+_O, _P = OutboxMessage.Status, Payment.Status
 SESSIONS = States("sessions", ChargingSession.objects.all(), HOLDING)
 COMMANDS = States("commands", Command.objects.all(), Command.OPEN)
 OUTBOX = States("outbox", OutboxMessage.objects.all(), (_O.QUEUED, _O.FAILED))
-STATES = (SESSIONS, COMMANDS, OUTBOX)
-TRANSFERS = "transfers"
+CONNECTORS = States("connectors", Connector.objects.all(), ())
+PAYMENTS = States(
+    "payments", Payment.objects.all(), (_P.PENDING,), also="provider", amount="amount_minor"
+)
+STATES = (SESSIONS, COMMANDS, OUTBOX, CONNECTORS, PAYMENTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,48 +116,27 @@ class Moved:
     freed_minor: int
 
 
-def transfers() -> list[Moved]:
+def _transfers(since: dt.datetime | None, until: dt.datetime | None) -> Rows:
+    labels = ("kind", "code", "debit__kind", "credit__kind", "debit__currency")
+    rows = Transfer.objects.filter(within("created_at", since, until)).order_by()
+    return rows.values_list(*labels).annotate(
+        number=Count("*"), minor=Sum("amount_minor"), freed=Sum("resolves__amount_minor", default=0)
+    )
+
+
+TRANSFERS = Flow("transfers", 5, _transfers)
+FLOWS = (results.COMMANDS, results.CHARGES, results.LOSSES)
+
+
+def transfers(kept: Kept) -> list[Moved]:
     """Sum up all transfers: what is kept, and what came since."""
-    tally = Tally.objects.filter(pk=TRANSFERS).first()
-    since = Transfer.objects.filter(created_at__gte=tally.until) if tally else Transfer.objects
-    return _added(tally.numbers if tally else [], _sums(since.all()))
+    return [Moved(*row) for row in TRANSFERS.read(kept)]
 
 
 def run_due(now: dt.datetime) -> int:
     """Bring the kept numbers up to date; return how many transfers were added."""
     for states in STATES:
         states.keep(now)
-    return _keep_transfers(now - SETTLED)
-
-
-@transaction.atomic
-def _keep_transfers(until: dt.datetime) -> int:
-    """Add the transfers that are settled by now; two workers at once add them once."""
-    first = {"until": dt.datetime.fromtimestamp(0, dt.UTC), "due_at": until}
-    Tally.objects.get_or_create(pk=TRANSFERS, defaults=first)
-    tally = Tally.objects.select_for_update().get(pk=TRANSFERS)
-    if until <= tally.until:
-        return 0
-    new = Transfer.objects.filter(created_at__gte=tally.until, created_at__lt=until)
-    sums = list(_sums(new))
-    tally.numbers = [list(astuple(moved)) for moved in _added(tally.numbers, sums)]
-    tally.until = tally.due_at = until
-    tally.save()
-    return sum(moved.number for moved in _added(sums))
-
-
-def _sums(rows: QuerySet[Transfer]) -> Iterable[Sequence[Any]]:
-    labels = ("kind", "code", "debit__kind", "credit__kind", "debit__currency")
-    sums = rows.order_by().values_list(*labels)
-    return sums.annotate(
-        number=Count("*"), minor=Sum("amount_minor"), freed=Sum("resolves__amount_minor", default=0)
-    )
-
-
-def _added(*parts: Iterable[Sequence[Any]]) -> list[Moved]:
-    """Add up rows of five labels and three numbers."""
-    sums: defaultdict[tuple[Any, ...], list[int]] = defaultdict(lambda: [0, 0, 0])
-    for row in itertools.chain(*parts):
-        kept = sums[tuple(row[:5])]
-        kept[:] = map(operator.add, kept, row[5:])
-    return [Moved(*labels, *numbers) for labels, numbers in sums.items()]
+    for flow in FLOWS:
+        flow.keep(now - SETTLED)
+    return sum(Moved(*row).number for row in TRANSFERS.keep(now - SETTLED))

@@ -22,7 +22,7 @@ from billing import context, outbox
 from billing.payments.polling import poll_due
 from sessions_app.reconcile import run_nightly
 from sessions_app.services import clocks, expire, firmware, guest, local_list, reserve
-from stations import uploads
+from stations import measured, measures, uploads
 from stations.certificates import issue
 from stations.uptime import history, months
 
@@ -54,6 +54,7 @@ class Job:
 
 JOBS = (
     Job("time", expire.run_due),
+    Job("ended measures", measured.fold, every_s=60),
     Job("guests", guest.run_due),
     Job("firmware", firmware.run_due, every_s=2),
     Job("log requests", uploads.run_due, every_s=10),
@@ -73,6 +74,15 @@ JOBS = (
 )
 
 
+_inside: list[threading.Thread] = []
+"""The loop that this process has been told to run, until it is told to end."""
+
+
+def is_well_here() -> bool:
+    """Whether the loop of this process goes on; a process without one has nothing to lose."""
+    return all(thread.is_alive() for thread in _inside)
+
+
 @contextmanager
 def in_thread(alive_file: Path | None = None) -> Iterator[threading.Thread]:
     """Run the loop in a thread while the block runs."""
@@ -80,9 +90,11 @@ def in_thread(alive_file: Path | None = None) -> Iterator[threading.Thread]:
     options = {"alive_file": alive_file}
     thread = threading.Thread(target=run, args=(stop,), kwargs=options, name="worker", daemon=True)
     thread.start()
+    _inside.append(thread)
     try:
         yield thread
     finally:
+        _inside.remove(thread)
         stop.set()
         thread.join(GRACE_S)
 
@@ -105,7 +117,11 @@ class _Worker:
     def __init__(self, jobs: Sequence[Job], alive_file: Path | None) -> None:
         self.id = uuid.uuid4()
         self.alive_file = alive_file
-        self.jobs = (Job("lease", self._renew_lease, every_s=LEASE_EVERY_S), *jobs)
+        self.jobs = (
+            Job("lease", self._renew_lease, every_s=LEASE_EVERY_S),
+            *jobs,
+            Job("measures", lambda now: measured.keep(), every_s=LEASE_EVERY_S),
+        )
         self.next_at: dict[str, float] = {}
         self.long: dict[str, threading.Thread] = {}
 
@@ -114,8 +130,11 @@ class _Worker:
         for job in self.jobs:
             if stop.is_set():
                 return
-            if time.monotonic() < self.next_at.get(job.name, 0):
+            late_s = time.monotonic() - self.next_at.get(job.name, 0)
+            if late_s < 0:
                 continue
+            if job.name in self.next_at:
+                measures.JOB_LATE.observe(max(late_s - BEAT_S, 0.0))
             if job.is_long:
                 self._do_beside(job)
             elif not _do(job):
@@ -140,6 +159,7 @@ class _Worker:
         if self.alive_file is not None:
             self.alive_file.unlink(missing_ok=True)
         _do(Job("signing off", lambda now: WorkerProcess.objects.filter(pk=self.id).delete()))
+        _do(Job("last measures", lambda now: measured.sign_off()))
 
     def _renew_lease(self, now: dt.datetime) -> None:
         WorkerProcess.objects.update_or_create(
@@ -152,13 +172,19 @@ class _Worker:
 def _do(job: Job) -> bool:
     """Do one job; return whether the database was there."""
     context.begin({"job": job.name})
+    began = time.monotonic()
+    measures.JOB_FAILURES.begin(job.name)
     try:
         job.run(timezone.now())
+        measures.JOB_LAST.set(int(time.time()), job.name)
     except (OperationalError, InterfaceError) as error:
+        measures.JOB_FAILURES.add(job.name)
         logger.warning("worker: %s waits for the database: %s", job.name, error)
         return False
     except Exception:  # an edge loop: one job's fault must not stop the others
+        measures.JOB_FAILURES.add(job.name)
         logger.exception("worker: %s failed", job.name)
     finally:
+        measures.JOB.observe(time.monotonic() - began, job.name)
         close_old_connections()
     return True

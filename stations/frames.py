@@ -15,7 +15,7 @@ from django.db import IntegrityError, InterfaceError, OperationalError, transact
 from django.db.models import F
 from django.utils import timezone
 
-from . import frame_rows
+from . import frame_rows, measures
 from .frame_rows import Noted
 from .identifiers import CHANCE_BITS, chance
 from .models import Frame, IgnoredFrames
@@ -48,6 +48,9 @@ class FrameLog:
         self._numbers = itertools.count()
         self._mine = chance(CHANCE_BITS - _NUMBER_BITS) << _NUMBER_BITS
         self._lock = threading.Lock()
+        measures.DROPPED.begin()
+        for kind in Kind:
+            measures.IGNORED.begin(kind.value)
 
     def add(self, station_pk: int, direction: str, text: str, *, action: str = "") -> Noted:
         """Note one frame."""
@@ -73,11 +76,18 @@ class FrameLog:
                 self._chars_taken += len(oldest.text)
                 self.dropped += 1
                 self._ignored[oldest.station_pk, Kind.UNKEPT] += 1
+                measures.DROPPED.add()
 
     def ignore(self, station_pk: int, kind: IgnoredFrames.Kind) -> None:
         """Count one frame of a station that was ignored."""
+        measures.IGNORED.add(kind.value)
         with self._lock:
             self._ignored[station_pk, kind] += 1
+
+    @property
+    def waiting(self) -> int:
+        """How many frames wait to be written."""
+        return len(self._waiting)
 
     def write(self) -> int:
         """Write what waits, in batches; return how many rows were written.

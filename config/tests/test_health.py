@@ -1,14 +1,32 @@
 """The open addresses for load balancers and Prometheus."""
 
+import asyncio
 import datetime as dt
+import shutil
+import threading
 
 import pytest
 from django.db import connection
 from django.utils import timezone
 
+from config import health
+from config import worker as loop
 from config.models import LEASE, WorkerProcess
+from stations.gateway.writer import Writer
 
 pytestmark = pytest.mark.django_db
+PARTS = ("database", "migrations", "worker", "writer", "disk")
+DIES = pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+
+
+def missing(client, part, *others):
+    """The state of the part that is missing, alone or with those that cannot be told then."""
+    response = client.get("/readyz")
+    assert response.status_code == 503
+    told = response.json()
+    assert told["missing"].keys() == {part, *others}
+    assert told["missing"][part] == health.ADVICE[part, told["parts"][part]]
+    return told["parts"][part]
 
 
 def worker(age=dt.timedelta()):
@@ -31,23 +49,23 @@ def test_a_process_with_all_its_parts_is_ready(client, path):
     worker()
     response = client.get(path)
     assert response.status_code == 200
-    assert response.json()["parts"] == {"database": "ok", "migrations": "ok", "worker": "ok"}
+    assert response.json() == {
+        "status": "ready",
+        "parts": dict.fromkeys(PARTS, "ok"),
+        "missing": {},
+    }
 
 
 def test_readiness_names_a_worker_that_has_died(client):
     worker(age=LEASE * 2)
-    response = client.get("/readyz")
-    assert response.status_code == 503
-    assert response.json()["parts"]["worker"] == "none has passed lately"
+    assert missing(client, "worker") == "none has passed lately"
 
 
 def test_readiness_names_migrations_that_are_not_applied(client):
     worker()
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM django_migrations WHERE app = 'config'")
-    response = client.get("/readyz")
-    assert response.status_code == 503
-    assert response.json()["parts"]["migrations"] == "not applied"
+    assert missing(client, "migrations", "worker") == "not applied"
 
 
 def test_readiness_is_cheap(client, django_assert_max_num_queries):
@@ -66,9 +84,93 @@ def test_readiness_names_a_redis_that_is_away(client, settings):
             "LOCATION": settings.REDIS_URL,
         }
     }
-    response = client.get("/readyz")
-    assert response.status_code == 503
-    assert response.json()["parts"]["redis"] == "away"
+    assert missing(client, "redis") == "away"
+
+
+async def until(is_so):
+    async with asyncio.timeout(20):
+        while not is_so():  # noqa: ASYNC110 - a thread rings no bell
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_readiness_names_a_writer_that_hangs(async_client, monkeypatch):
+    monkeypatch.setattr("stations.gateway.writer.STUCK_S", 0.05)
+    await WorkerProcess.objects.acreate(host="test")
+    broken, gate = Writer("test-writer"), threading.Event()
+    broken.put(lambda items: gate.wait(20) and items, 1)
+    try:
+        await until(lambda: broken.ailment() == "it stores nothing")
+        answer = await async_client.get("/readyz")
+        assert (answer.status_code, answer.json()["parts"]["writer"]) == (503, "stuck")
+        assert "not stored" in answer.json()["missing"]["writer"]
+        gate.set()
+        await until(lambda: not broken.ailment())
+        assert (await async_client.get("/readyz")).status_code == 200
+    finally:
+        gate.set()
+        broken.end()
+
+
+@DIES
+@pytest.mark.django_db(transaction=True)
+async def test_readiness_names_a_writer_whose_thread_has_died(async_client):
+    await WorkerProcess.objects.acreate(host="test")
+    broken = Writer("test-writer")
+
+    def die(items):
+        raise SystemExit
+
+    broken.put(die, 1)
+    try:
+        await until(lambda: broken.ailment() == "its thread has ended")
+        answer = await async_client.get("/readyz")
+        assert (answer.status_code, answer.json()["parts"]["writer"]) == (503, "stuck")
+    finally:
+        broken.end()
+
+
+@DIES
+@pytest.mark.django_db(transaction=True)
+def test_readiness_names_a_worker_that_died_inside_this_process(client, monkeypatch):
+    """Its lease is still young: the rows do not know yet."""
+    worker()
+
+    def die(self, stop):
+        raise SystemExit
+
+    monkeypatch.setattr(loop._Worker, "do_due", die)
+    with loop.in_thread() as thread:
+        thread.join(20)
+        assert missing(client, "worker") == "has ended here"
+    assert client.get("/readyz").status_code == 200
+
+
+def test_readiness_names_a_disk_that_is_nearly_full(client, settings):
+    worker()
+    settings.CSMS_DISK_MIN_MB = shutil.disk_usage("/").total // 2**20 * 1000
+    assert missing(client, "disk") == "nearly full"
+
+
+@pytest.mark.parametrize("place", ["file", "file/media"])
+def test_readiness_names_a_place_for_files_that_is_none(client, settings, tmp_path, place):
+    worker()
+    (tmp_path / "file").write_text("in the way")
+    settings.CSMS_MEDIA_DIR = str(tmp_path / place)
+    assert missing(client, "disk") == "cannot be written"
+
+
+def test_a_place_for_files_is_only_made_when_it_is_needed(client, settings, tmp_path):
+    worker()
+    settings.CSMS_MEDIA_DIR = str(tmp_path / "new" / "media")
+    assert client.get("/readyz").status_code == 200
+
+
+def test_there_is_advice_for_each_part_and_it_is_a_sentence():
+    assert {part for part, _ in health.ADVICE} == {*PARTS, "redis"}
+    for advice in health.ADVICE.values():
+        assert advice[0].isupper()
+        assert advice.endswith(".")
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])

@@ -189,6 +189,9 @@ class ChargingSession(models.Model):
             models.Index(fields=["status"], name="session_status"),
             models.Index(fields=["id_tag"]),
             models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="session_due"),
+            models.Index(
+                fields=["ended_at"], condition=Q(ended_at__isnull=False), name="session_ended"
+            ),
         ]
 
     def __str__(self) -> str:

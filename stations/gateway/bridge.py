@@ -32,6 +32,11 @@ class DatabaseAway(Exception):
     """The database did not answer for as long as a station may wait (P6)."""
 
 
+def waiting() -> int:
+    """How many calls of stations wait for a thread."""
+    return _calls._work_queue.qsize()
+
+
 async def in_database(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Run one database function for a station."""
     return await _run(_calls, function, *args, **kwargs)

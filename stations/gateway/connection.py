@@ -9,6 +9,8 @@ socket only the reader is there.
 import asyncio
 import contextvars
 import logging
+import time
+from bisect import bisect_left
 from collections.abc import Awaitable, Callable
 from enum import IntEnum
 from typing import Any
@@ -18,9 +20,10 @@ from sessions_app.services.resume import resume
 from sessions_app.services.steering import Plan
 
 from ..frames import IN, OUT, FrameLog
+from ..measures import CLOSED, FRAMES, OTHER, QUICK_S, REPLY
 from ..models import IgnoredFrames, Station
-from . import wire
 from .agenda import Agenda
+from . import schemas, wire
 from .bridge import DatabaseAway, patiently
 from .followed import Followed
 from .handshake import Admission
@@ -37,6 +40,11 @@ TURN = 8
 FINISH_S = 8.0
 """How long calls that came before a socket closed are still handled; Daphne allows 10 s."""
 VERSIONS: dict[str, Callable[..., ChargePoint]] = {"ocpp1.6": ChargePoint16}
+
+ACTIONS = frozenset[str]().union(*map(schemas.actions, VERSIONS))
+"""What may be counted by its name: a station may send any text as an action."""
+HEARD, SAID = (FRAMES.column(direction, known=ACTIONS) for direction in (IN, OUT))
+REPLIES = REPLY.rows_of(ACTIONS)
 
 Ignored = IgnoredFrames.Kind
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -127,6 +135,7 @@ class Connection:
 
     async def send(self, text: str, *, action: str = "") -> None:
         self._frames.add(self.station_pk, OUT, text, action=action)
+        SAID[action if action in SAID else OTHER] += 1
         await self._send({"type": "websocket.send", "text": text})
 
     def wake_lane(self) -> None:
@@ -150,6 +159,7 @@ class Connection:
         self._is_deaf = self._is_deaf or why is not Close.REPLACED
         if not self._is_closing:
             self._is_closing = True
+            CLOSED.add(why.name.lower())
             told = {"station_id": self.station_id}  # by whom it is closed, is another's work
             logger.info("%s: closing, %s", self.station_id, why.name.lower(), extra=told)
             code = int(why)  # autobahn takes no IntEnum
@@ -199,7 +209,9 @@ class Connection:
             return
         self._on_heard(self.station_pk)
         message = wire.parse(text)
-        frame = self._frames.add(self.station_pk, IN, text, action=self._action_of(message))
+        action = self._action_of(message)
+        frame = self._frames.add(self.station_pk, IN, text, action=action)
+        HEARD[action if action in HEARD else OTHER] += 1
         if isinstance(message, wire.Call):
             await self._take_call(Request(message, frame))
         elif message is None:
@@ -217,6 +229,7 @@ class Connection:
         answer = self._charge_point.answer_at_once(request, is_next=not self._unhandled)
         if answer is not None:
             await self.send(answer, action=request.call.action)
+            _measure_reply(request)
         elif self._unhandled >= MAX_UNHANDLED:
             await self.close(Close.FLOODED)
         else:
@@ -229,7 +242,9 @@ class Connection:
         """Handle what waits; it ends when nothing does, or with its socket."""
         try:
             while self._calls:
-                await self._charge_point.handle(self._calls.pop(0))
+                request = self._calls.pop(0)
+                await self._charge_point.handle(request)
+                _measure_reply(request)
                 point = self._charge_point
                 self.lane.open(point.registration, has_queued=point.has_queued)
                 self._unhandled -= 1
@@ -248,6 +263,15 @@ class Connection:
             await self.lane.run()
         finally:
             self._lane_task = None
+
+
+def _measure_reply(request: Request) -> None:
+    """Note how long an answer took, as `Histogram.observe` does, which takes twice as long."""
+    took_s = time.time() - request.frame.at_us * 1e-6
+    if took_s >= 0:  # else the clock was set back
+        row = REPLIES.get(request.call.action) or REPLIES[OTHER]
+        row[bisect_left(QUICK_S, took_s)] += 1
+        row[-1] += took_s
 
 
 def _resume(station_pk: int) -> list[Plan]:

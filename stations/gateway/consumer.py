@@ -1,9 +1,11 @@
 """The Channels consumer at /ws/{station_id}: from handshake to close."""
 
+from http import HTTPStatus
 from typing import Any
 
 from channels.generic.websocket import AsyncWebsocketConsumer
 
+from ..measures import HANDSHAKES
 from .connection import Connection, Receive, Send
 from .handshake import Refused
 from .process import Gateway
@@ -28,8 +30,10 @@ class StationConsumer(AsyncWebsocketConsumer):
         try:
             admission = await self.gateway.admit(scope)
         except Refused as refused:
+            HANDSHAKES.add(str(refused.status.value))
             await self._refuse(refused)
             return
+        HANDSHAKES.add(str(HTTPStatus.SWITCHING_PROTOCOLS.value))
         connection = Connection(
             admission,
             frames=self.gateway.frames,

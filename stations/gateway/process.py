@@ -18,10 +18,10 @@ from redis.exceptions import RedisError
 
 from sessions_app.services import calls, tracking
 
-from .. import commands, doorbell, presence, refusals
+from .. import commands, doorbell, measured, measures, presence, refusals
 from ..frames import FrameLog
-from . import arrivals, handshake
 from .agenda import Agenda
+from . import arrivals, bridge, handshake
 from .arrivals import Verdict
 from .bridge import DatabaseAway, as_chore, in_database, patiently
 from .connection import Close, Connection
@@ -35,6 +35,7 @@ WRITE_EVERY_S = 0.5
 TOUCH_EVERY_S = 5.0
 TELL_EVERY_S = 1.0
 EXPIRE_EVERY_S = 0.5
+LATENESS_EVERY_S = 0.5
 ADMIT_S = 15.0
 """How long a handshake waits. A late answer is a socket; a refusal comes back as another attempt,
 which costs as much as the first (docs/adr/0050). Less than what the server gives a handshake."""
@@ -74,6 +75,8 @@ class Gateway:
         self._starting: asyncio.Task[None] | None = None
         self._is_stopping = False
         self._is_empty = asyncio.Event()
+        for why in Close:
+            measures.CLOSED.begin(why.name.lower())
 
     async def admit(self, scope: Mapping[str, Any]) -> handshake.Admission:
         """Judge a handshake. Raises handshake.Refused."""
@@ -180,6 +183,7 @@ class Gateway:
                 await as_chore(calls.cut_off_these, left, within_s=CUT_OFF_S)
                 await as_chore(self.frames.write)
                 await self._tell()
+                await as_chore(measured.sign_off)
         except (OperationalError, InterfaceError, TimeoutError) as error:
             logger.warning("ended while the database is away: %s", error)
 
@@ -205,6 +209,8 @@ class Gateway:
                 (TOUCH_EVERY_S, "last seen", self._touch),
                 (TELL_EVERY_S, "refusals", self._tell),
                 (EXPIRE_EVERY_S, "writer", self._expire),
+                (LEASE_EVERY_S, "measures", self._keep_measures),
+                (0, "lateness", self._measure_lateness),
                 (0, "doorbell", self._listen),
             )
         ]
@@ -260,6 +266,20 @@ class Gateway:
     async def _expire(self) -> None:
         self.writer.expire()
         self.arrivals.expire()
+
+    async def _keep_measures(self) -> None:
+        measures.SOCKETS.set(len(self._all))
+        measures.DIARY.set(self.frames.waiting)
+        measures.THREADS_WAITING.set(bridge.waiting())
+        for writer in (self.writer, self.arrivals):
+            measures.WRITER_WAITING.set(writer.waiting, writer.name)
+        await as_chore(measured.keep)
+
+    async def _measure_lateness(self) -> None:
+        loop = asyncio.get_running_loop()
+        due_at = loop.time() + LATENESS_EVERY_S
+        await asyncio.sleep(LATENESS_EVERY_S)
+        measures.LOOP_LATE.observe(max(loop.time() - due_at, 0.0))
 
     async def _listen(self) -> None:
         """Take one bell that another process rang."""

@@ -8,6 +8,7 @@ import asyncio
 import logging
 import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
@@ -15,6 +16,7 @@ from typing import Any, TypeVar
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 
+from .. import measures
 from .bridge import FIRST_PAUSE_S, LONGEST_PAUSE_S, DatabaseAway
 
 logger = logging.getLogger(__name__)
@@ -25,6 +27,10 @@ Result = TypeVar("Result")
 BATCH = 500
 GATHER_S = 0.003
 """How long the first item of a batch waits for others: a commit costs as much as ten items."""
+
+FAILURES = AWAY, SOME_ITEM, ONE_ITEM = "database away", "some item", "one item"
+STUCK_S = 5.0
+"""An item that has waited for so long tells that the writer does not come on."""
 
 
 class _Job:
@@ -76,6 +82,23 @@ class Writer:
             if job.deadline <= now and not job.future.done():
                 job.future.set_exception(DatabaseAway(f"{self.name}: not stored in time"))
 
+    @property
+    def waiting(self) -> int:
+        return len(self._under_way) + len(self._waiting)
+
+    def ailment(self) -> str:
+        """Why this writer stores nothing, in a few words; empty where it is well."""
+        if self._thread is None or self._has_ended:
+            return ""
+        if not self._thread.is_alive():
+            return "its thread has ended"
+        try:
+            oldest = self._under_way[0] if self._under_way else self._waiting[0]
+        except IndexError:
+            return ""
+        waited_s = time.monotonic() - (oldest.deadline - settings.CSMS_DATABASE_WAIT_S)
+        return "it stores nothing" if waited_s > STUCK_S else ""
+
     def end(self) -> None:
         """Let the thread end after what it has been given."""
         self._has_ended = True
@@ -83,6 +106,9 @@ class Writer:
 
     def _start(self) -> None:
         self._loop = asyncio.get_running_loop()
+        _begun.add(self)
+        for cause in FAILURES:
+            measures.BATCH_FAILURES.begin(self.name, cause)
         self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
         self._thread.start()
 
@@ -104,11 +130,15 @@ class Writer:
         return [job for job in jobs if not job.future.done()]
 
     def _store(self, store: Callable[..., Any], jobs: list[_Job]) -> None:
+        began = time.perf_counter()
         try:
             results: Sequence[Any] = store([job.item for job in jobs])
         except (OperationalError, InterfaceError) as error:
+            measures.BATCH_FAILURES.add(self.name, AWAY)
             self._wait_for_database(jobs, error)
         except Exception as error:  # noqa: BLE001 - told to who waits for it
+            cause = ONE_ITEM if len(jobs) == 1 else SOME_ITEM
+            measures.BATCH_FAILURES.add(self.name, cause)
             if len(jobs) == 1:
                 self._settle(jobs, [error])
                 return
@@ -117,6 +147,8 @@ class Writer:
                 self._store(store, [job])
         else:
             self._pause_s = 0.0
+            measures.BATCH.observe(time.perf_counter() - began, self.name)
+            measures.BATCH_ITEMS.observe(len(jobs), self.name)
             self._settle(jobs, results)
 
     def _wait_for_database(self, jobs: list[_Job], error: Exception) -> None:
@@ -137,6 +169,18 @@ class Writer:
             self._loop.call_soon_threadsafe(_wake, jobs, results)
         except RuntimeError:  # the loop has ended: nobody waits
             logger.info("%s: stored %d items for nobody", self.name, len(jobs))
+
+
+_begun: "weakref.WeakSet[Writer]" = weakref.WeakSet()
+
+
+def ailing() -> dict[str, str]:
+    """What is wrong with the writers of this process, by their names; of those that are well, none.
+
+    May be called from any thread.
+    """
+    found = {writer.name: writer.ailment() for writer in list(_begun)}
+    return {name: ailment for name, ailment in found.items() if ailment}
 
 
 def _grouped(jobs: list[_Job]) -> Iterator[tuple[Callable[..., Any], list[_Job]]]:

@@ -13,6 +13,7 @@ from .firmware import (
 )
 from .frame import Frame
 from .ignored import IgnoredFrames
+from .measured import MeasuredProcess
 from .meter_profile import MeterProfile
 from .pending_key import PendingKey
 from .security_event import SecurityEvent
@@ -40,6 +41,7 @@ __all__ = [
     "InstalledProfile",
     "InstalledRoot",
     "LogRequest",
+    "MeasuredProcess",
     "MeterProfile",
     "PendingKey",
     "ReceivedFile",

@@ -30,6 +30,7 @@ from billing import context
 from sessions_app.models import Orphan
 from sessions_app.services import orphans
 from stations.masking import mask_text
+from stations.measures import CALL_ERRORS, OTHER
 from stations.models import Station
 
 from .. import schemas, wire
@@ -106,7 +107,7 @@ class Exchange(PythonOcpp):
         if request.breach is None:
             return None
         is_kept = call.action in KEPT or (self.link.is_lenient and call.action in self.handlers)
-        return None if is_kept else _refused(call.id, request.breach)
+        return None if is_kept else _refused(call, request.breach)
 
     async def handle(self, request: Request) -> None:
         """Do what a call says, and send its answer after what it changed was committed (P4).
@@ -117,7 +118,7 @@ class Exchange(PythonOcpp):
         try:
             answer = _confirmed(request.call.id, await self._confirm(request))
         except OCPPError as error:
-            answer = _refused(request.call.id, error)
+            answer = _refused(request.call, error)
         await self.link.send(answer, action=request.call.action)
 
     async def _confirm(self, request: Request) -> Any:
@@ -206,5 +207,7 @@ def _confirmed(message_id: str, confirmation: Any) -> str:
     return wire.result(message_id, answer.payload_of(confirmation))
 
 
-def _refused(message_id: str, error: OCPPError) -> str:
-    return wire.error(message_id, error.code, (error.description or "")[:255])
+def _refused(call: wire.Call, error: OCPPError) -> str:
+    action = call.action if schemas.is_known(SUBPROTOCOL, call.action) else OTHER
+    CALL_ERRORS.add(action, error.code)
+    return wire.error(call.id, error.code, (error.description or "")[:255])
