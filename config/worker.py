@@ -21,7 +21,7 @@ from django.utils import timezone
 from billing import outbox
 from billing.payments.polling import poll_due
 from sessions_app.reconcile import run_nightly
-from sessions_app.services import clocks, expire, firmware, guest, local_list, reserve
+from sessions_app.services import clocks, expire, firmware, guest, intervene, local_list, reserve
 from stations import uploads
 from stations.certificates import issue
 
@@ -52,6 +52,7 @@ class Job:
 
 JOBS = (
     Job("time", expire.run_due),
+    Job("ignored stops", intervene.run_due, every_s=10),
     Job("guests", guest.run_due),
     Job("firmware", firmware.run_due, every_s=2),
     Job("log requests", uploads.run_due, every_s=10),

@@ -13,7 +13,7 @@ from stations.models import Station
 
 from ..facts import Sample, Stopped
 from ..models import ChargingSession, SessionStatus
-from . import orphans, readings
+from . import ladder, orphans, readings
 from .authorize import ACCEPTED, TagVerdict, find_tag, is_family, judge_tag
 from .bill import session_time
 from .ending import Ending
@@ -77,6 +77,7 @@ def end_session(session: ChargingSession, fact: Stopped) -> None:
         case _S.ERROR:
             _end_refused(session, ending)
     learn(session, read.meter_stop_wh)
+    ladder.close(session)
     commands.withdraw(session.reference)
     charging_profiles.end_transaction(
         station_pk=session.station_id, transaction_id=session.transaction_id

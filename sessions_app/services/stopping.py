@@ -10,6 +10,7 @@ from stations import commands
 from stations.models import Command
 
 from ..models import ChargingSession, SessionStatus
+from . import ladder
 
 STOP_ACTION = "RemoteStopTransaction"
 RESEND_AFTER = dt.timedelta(seconds=10)
@@ -35,7 +36,7 @@ def ask_station_to_stop(session: ChargingSession) -> None:
     """Queue a RemoteStopTransaction (OCPP 1.6 §5.12) unless one is under way. It never expires."""
     if _stops(session).filter(status__in=Command.OPEN).exists():
         return
-    commands.send(
+    command = commands.send(
         station=session.station,
         action=STOP_ACTION,
         payload={"transactionId": session.transaction_id},
@@ -43,6 +44,8 @@ def ask_station_to_stop(session: ChargingSession) -> None:
         reference=session.reference,
         timeout_s=settings.CSMS_CALL_TIMEOUT_S,
     )
+    if session.status == SessionStatus.STOPPING:
+        ladder.note_remote_stop(session, command)
 
 
 def stop_stray(session: ChargingSession) -> None:
