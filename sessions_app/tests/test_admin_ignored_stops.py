@@ -136,9 +136,7 @@ def test_a_charge_that_runs_and_an_alert_of_another_kind_have_none(olgas, stage,
 
 
 @both
-def test_who_may_not_send_commands_sees_no_button_and_cannot_press_it(
-    client, session, pages, page
-):
+def test_who_may_not_send_commands_sees_no_button_and_cannot_press_it(client, session, pages, page):
     clerk = User.objects.create_user("clerk", password="x", is_staff=True)
     names = ("view_chargingsession", "change_chargingsession", "view_alert")
     clerk.user_permissions.set(Permission.objects.filter(codename__in=names))
