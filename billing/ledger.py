@@ -132,6 +132,18 @@ def void(pending: Transfer) -> Transfer:
     return transfer
 
 
+@transaction.atomic
+def replace(pending: Transfer, *, key: str, amount: Minor) -> Transfer:
+    """Put a hold of `amount` (> 0) in the place of another on the same account.
+
+    The account is locked from the first row to the commit, so what the old hold frees is there for
+    the new one only. Repeating it returns the same hold. Raises InsufficientFunds, HoldResolved.
+    """
+    lock(pending.debit)
+    void(pending)
+    return hold(key=key, account=pending.debit, amount=amount, reference=pending.reference)
+
+
 def pending_hold(reference: str) -> Transfer | None:
     """Return the one unresolved hold of a reference, or None when there is none (P2)."""
     return (

@@ -21,8 +21,8 @@ from django.utils import timezone
 from billing import context, outbox
 from billing.payments.polling import poll_due
 from sessions_app.reconcile import run_nightly
-from sessions_app.services import clocks, expire, firmware, guest, local_list, reserve
 from stations import measured, measures, uploads
+from sessions_app.services import clocks, expire, firmware, guest, intervene, local_list, reserve
 from stations.certificates import issue
 from stations.uptime import history, months
 
@@ -55,6 +55,7 @@ class Job:
 JOBS = (
     Job("time", expire.run_due),
     Job("ended measures", measured.fold, every_s=60),
+    Job("ignored stops", intervene.run_due, every_s=10),
     Job("guests", guest.run_due),
     Job("firmware", firmware.run_due, every_s=2),
     Job("log requests", uploads.run_due, every_s=10),

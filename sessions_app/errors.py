@@ -4,6 +4,9 @@ KubatError
 ├── SessionNotFound       404
 ├── IdTagNotFound         404
 ├── SessionEnded          409
+├── SessionStopping       409
+├── StopNotGoingOn        409
+├── LimitFixed            409
 ├── TransitionRefused     409
 ├── NotInReview           409
 ├── OrphanNotFound        404
@@ -33,6 +36,21 @@ class IdTagNotFound(NotFound):
 class SessionEnded(Conflict):
     code = "session_ended"
     detail_default = "This session has ended."
+
+
+class SessionStopping(Conflict):
+    code = "session_stopping"
+    detail_default = "This session is being stopped already."
+
+
+class StopNotGoingOn(Conflict):
+    code = "stop_not_going_on"
+    detail_default = "No stop of this session waits for its station."
+
+
+class LimitFixed(Conflict):
+    code = "limit_fixed"
+    detail_default = "The limit of this session cannot be raised."
 
 
 class TransitionRefused(Conflict):

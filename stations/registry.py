@@ -175,6 +175,7 @@ def ask_station(
     by: User,
     reason: str = "",
     reference: str = "",
+    lane: Command.Lane = Command.Lane.ASKED,
 ) -> Command:
     """Queue a call that staff want, bound to the present socket. Raises StationOffline.
 
@@ -194,7 +195,7 @@ def ask_station(
             station=now_known,
             action=action,
             payload=payload,
-            lane=Command.Lane.ASKED,
+            lane=lane,
             is_bound=True,
             expires_in_s=ASKED_EXPIRES_S,
             reference=reference,

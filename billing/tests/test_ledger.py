@@ -238,3 +238,45 @@ def test_changes_of_transfers_add_up_to_the_account(alice):
     transfers = Transfer.objects.for_account(account).select_related("resolves")
     assert sum(row.balance_change(account) for row in transfers) == account.balance_minor == 99_750
     assert sum(row.held_change(account) for row in transfers) == account.held_minor == 900
+
+
+def test_a_hold_is_replaced_by_another_and_only_that_can_be_captured(alice):
+    first = hold(alice, 30_000)
+    second = ledger.replace(first, key="hold:session:1:1", amount=Minor(50_000))
+    assert books() == {"Alice": (100_000, 50_000), "funding": (-100_000, 0)}
+    assert ledger.pending_hold("session:1") == second
+    with pytest.raises(HoldResolved):
+        ledger.capture(first, Minor(10_000))
+    ledger.capture(second, Minor(50_000))
+    assert books() == {"Alice": (50_000, 0), "funding": (-100_000, 0), "sales": (50_000, 0)}
+
+
+def test_a_hold_may_be_replaced_by_all_there_is_and_by_less(alice):
+    first = hold(alice, 60_000)
+    second = ledger.replace(first, key="second", amount=Minor(100_000))
+    assert books()["Alice"] == (100_000, 100_000)
+    ledger.replace(second, key="third", amount=Minor(1))
+    assert books()["Alice"] == (100_000, 1)
+
+
+def test_a_replacement_that_is_not_covered_leaves_the_hold_as_it_was(alice):
+    first = hold(alice, 60_000)
+    with pytest.raises(InsufficientFunds):
+        ledger.replace(first, key="second", amount=Minor(100_001))
+    assert books()["Alice"] == (100_000, 60_000)
+    assert ledger.pending_hold("session:1") == first
+
+
+def test_the_same_replacement_again_is_the_same_hold(alice):
+    first = hold(alice, 30_000)
+    second = ledger.replace(first, key="second", amount=Minor(50_000))
+    assert ledger.replace(first, key="second", amount=Minor(50_000)) == second
+    assert books()["Alice"] == (100_000, 50_000)
+
+
+def test_a_hold_that_was_captured_is_not_replaced(alice):
+    first = hold(alice, 30_000)
+    ledger.capture(first, Minor(30_000))
+    with pytest.raises(HoldResolved):
+        ledger.replace(first, key="second", amount=Minor(50_000))
+    assert books()["Alice"] == (70_000, 0)

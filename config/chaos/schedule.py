@@ -6,6 +6,7 @@ Pure: the same options give the same schedule, and nothing here knows what is do
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 
 STATION_FAULTS = {
     "cut": 10,
@@ -84,11 +85,22 @@ class Visit:
     leaves_after_s: float
     is_fickle: bool
 
+    @property
+    def raised_to(self) -> str:
+        """What this driver makes of the limit while the car charges; most leave it as it is.
+
+        The limit itself decides, so that a seed draws what it always drew.
+        """
+        if self.limit_type not in ("amount", "energy") or int(self.limit_value[-1]) % 3:
+            return ""
+        return str(Decimal(self.limit_value) * 2)
+
     def __str__(self) -> str:
         how = f"{self.limit_type} {self.limit_value}".strip() or "by card"
         return (
             f"station {self.station}/{self.connector_id}: driver {self.driver} after "
             f"{self.pause_s:.1f} s, {how}, leaves after {self.leaves_after_s:.0f} s"
+            f"{f', raises to {self.raised_to}' if self.raised_to else ''}"
             f"{', fickle' * self.is_fickle}"
         )
 

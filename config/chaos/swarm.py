@@ -77,6 +77,8 @@ class Swarm:
                 await self.stop_all(driver, within_s=STOP_WITHIN_S)
                 return
             await self._wait(life, visit, is_charging=True, within_s=BEGIN_WITHIN_S)
+            if visit.raised_to:
+                await self._raise(driver, wish, visit)
         elif not await life.swipe(connector, driver.card):
             return
         await self._wait(life, visit, is_charging=False, within_s=visit.leaves_after_s)
@@ -101,6 +103,17 @@ class Swarm:
         driver.wishes[place] = wish = _told(wish, answer)
         self._journal.note(f"{driver.name} asked {body}: {answer.status} {answer.code}", station_id)
         return wish
+
+    async def _raise(self, driver: Driver, wish: Wish, visit: Visit) -> None:
+        """Ask for twice as much, which comes too late where the limit was reached."""
+        path, body = f"/ocpp/sessions/{wish.session_id}/limit", {"limit_value": visit.raised_to}
+        try:
+            answer = await driver.api.post(path, body, within_s=ASK_FOR_S)
+        except Unanswered:
+            return
+        self._journal.note(f"{driver.name} raised {body}: {answer.status} {answer.code}")
+        if answer.status not in (200, 402, 409):
+            self.trespasses.append(f"{driver.name} raised {body} and was answered {answer.status}")
 
     async def _trespass(self, driver: Driver, wish: Wish) -> None:
         """Let another driver try to stop what is not theirs (P10)."""

@@ -157,6 +157,35 @@ def test_a_hold_that_nobody_resolved_is_found_beside_the_books():
     assert {"holds_wrong", "balance_wrong", "cost_wrong"} <= found
 
 
+def replaced(amount):
+    """A first hold of this amount, which another took the place of: the limit was raised."""
+
+    def plant(evidence):
+        first = case.transfer("first", "pending", "charge", amount)
+        void = case.transfer("void", "voided", "charge", amount, resolves="first")
+        topup, *rest = evidence.rows.transfers
+        return in_rows(evidence, transfers=(topup, first, void, *rest))
+
+    return plant
+
+
+def test_a_hold_that_a_raised_limit_replaced_is_no_finding():
+    assert find(replaced(1_000)(case.clean())) == []
+
+
+def test_a_hold_that_was_left_beside_the_raised_one_is_found():
+    evidence = replaced(1_000)(case.clean())
+    rows = tuple(row for row in evidence.rows.transfers if row.key != "void")
+    assert {"holds_wrong", "balance_wrong"} <= codes_of(in_rows(evidence, transfers=rows))
+
+
+def test_what_was_taken_past_the_last_hold_is_found_though_an_earlier_one_was_higher():
+    """The session states too much as well, so only its transfers tell."""
+    evidence = replaced(9_999)(case.clean())
+    session = case.session(hold_minor=9_999, cost_minor=case.COST + 1)
+    assert "taken_past_hold" in codes_of(in_rows(evidence, sessions=(session,)))
+
+
 def test_a_correction_that_its_driver_could_not_pay_is_no_finding():
     evidence = case.clean()
     paid = case.COST - 100

@@ -45,6 +45,7 @@ ACCESS = {
     "ocpp/guest_charge/<str:token>/stop": {"post": EVERYONE},
     "ocpp/sessions": READ,
     "ocpp/sessions/<str:session_id>": READ,
+    "ocpp/sessions/<str:session_id>/limit": {"post": SIGNED_IN},
     "ocpp/reservations": READ | {"post": SIGNED_IN},
     "ocpp/reservations/<int:reservation_id>": READ,
     "ocpp/reservations/<int:reservation_id>/cancel": {"post": SIGNED_IN},

@@ -27,6 +27,7 @@ from .bill import bill_table, transfer_table
 from .event import EventInline
 from .reading import ReadingInline
 from .review import ReviewButtons
+from .stop_step import BUTTONS, StopButtons, StopStepInline
 from .waiting import show_waiting
 
 
@@ -42,7 +43,7 @@ class CourseFilter(CaseFilter):
 
 
 @admin.register(ChargingSession)
-class ChargingSessionAdmin(ReviewButtons, ReadOnlyAdmin):
+class ChargingSessionAdmin(ReviewButtons, StopButtons, ReadOnlyAdmin):
     list_display = (
         "requested_at",
         "user",
@@ -76,7 +77,7 @@ class ChargingSessionAdmin(ReviewButtons, ReadOnlyAdmin):
         "id_tag",
         "transaction_id",
     )
-    inlines = (EventInline, ReadingInline)
+    inlines = (StopStepInline, EventInline, ReadingInline)
     fieldsets = (
         (
             None,
@@ -100,6 +101,7 @@ class ChargingSessionAdmin(ReviewButtons, ReadOnlyAdmin):
             {
                 "fields": (
                     "limit",
+                    money_column("max_amount_minor", _("at most on hold")),
                     energy_column("energy_limit_wh", _("energy limit")),
                     "tariff",
                     money_column("hold_minor", _("hold")),
@@ -145,7 +147,15 @@ class ChargingSessionAdmin(ReviewButtons, ReadOnlyAdmin):
         (_("Frames"), {"fields": ("frames",), "classes": ("tab",)}),
     )
     actions = ("stop",)
-    actions_detail = ("stop", "force_end", "settle_on_meter", "reread", "settle_with", "release")
+    actions_detail = (
+        "stop",
+        *BUTTONS,
+        "force_end",
+        "settle_on_meter",
+        "reread",
+        "settle_with",
+        "release",
+    )
 
     def get_urls(self) -> list[URLPattern]:
         page = self.admin_site.admin_view(show_waiting)

@@ -87,6 +87,33 @@ class StartRequest(serializers.Serializer[Any]):
         return attrs | {"limit": Limit(limit_type, value, attrs["max_amount"])}
 
 
+class RaiseRequest(serializers.Serializer[Any]):
+    """What to raise of a running session; what is not named stays as it is."""
+
+    limit_value = LimitValueField(
+        allow_null=True,
+        default=None,
+        help_text="The new limit as a whole, in the unit of the session's kind of limit.",
+    )
+    max_amount = MoneyField(
+        is_positive=True,
+        max_integer=MAX_AMOUNT_MINOR,
+        allow_null=True,
+        default=None,
+        help_text="The new sum to set aside at most, as a whole.",
+    )
+
+
+def read_raised(limit_type: ChargingSession.LimitType, data: Any) -> Decimal | None:
+    """Return a raised limit's value, None where none is named. Raises ValidationError."""
+    if data is None:
+        return None
+    try:
+        return read_value(limit_type, data)
+    except serializers.ValidationError as error:
+        raise serializers.ValidationError({"limit_value": error.detail}) from None
+
+
 def read_value(limit_type: ChargingSession.LimitType, data: Any) -> Decimal | None:
     """Return a limit's value in som, kWh, minutes or percent. Raises ValidationError."""
     if limit_type == LimitType.FULL:

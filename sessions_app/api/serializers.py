@@ -49,6 +49,11 @@ class SessionSerializer(serializers.Serializer[ChargingSession]):
     status = serializers.ChoiceField(choices=SessionStatus.choices)
     limit_type = serializers.ChoiceField(choices=LimitType.choices)
     limit_value = serializers.SerializerMethodField()
+    max_amount = MoneyField(
+        source="max_amount_minor",
+        allow_null=True,
+        help_text="The most that the driver wants on hold; null: no such bound.",
+    )
     energy_limit_kwh = EnergyField(source="energy_limit_wh", allow_null=True)
     hold_amount = MoneyField(source="hold_minor")
     energy_kwh = EnergyField(source="energy_wh")

@@ -8,7 +8,7 @@ from billing.api.routing import api_path
 from .guest import GuestChargeDetail, GuestCharges, StopGuestCharge
 from .reservations import CancelReservation, ReservationDetail, ReservationList
 from .tags import IdTagDetail, IdTagList
-from .views import SessionDetail, SessionList, StartCharge, StopCharge
+from .views import RaiseLimit, SessionDetail, SessionList, StartCharge, StopCharge
 
 
 class TagConverter(StringConverter):
@@ -27,6 +27,7 @@ urlpatterns = [
     *api_path("ocpp/guest_charge/<str:token>/stop", StopGuestCharge.as_view(), "stop_guest_charge"),
     *api_path("ocpp/sessions", SessionList.as_view(), "sessions"),
     *api_path("ocpp/sessions/<str:session_id>", SessionDetail.as_view(), "session"),
+    *api_path("ocpp/sessions/<str:session_id>/limit", RaiseLimit.as_view(), "raise_limit"),
     *api_path("ocpp/id_tags", IdTagList.as_view(), "id_tags"),
     *api_path("ocpp/id_tags/<id_tag:id_tag>", IdTagDetail.as_view(), "id_tag"),
     *api_path("ocpp/reservations", ReservationList.as_view(), "reservations"),

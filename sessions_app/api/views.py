@@ -20,11 +20,14 @@ from stations.api.fields import parse
 
 from ..errors import SessionNotFound
 from ..models import ChargingSession
+from ..services.raise_limit import raise_limit
 from ..services.start import request_start
 from ..services.stop import request_stop
 from .filters import SessionFilter
-from .limits import StartRequest
+from .limits import LimitType, RaiseRequest, StartRequest, read_raised
 from .serializers import RefusedSessionSerializer, SessionSerializer, StopRequest
+
+SESSION_ID = OpenApiParameter("session_id", OpenApiTypes.UUID, OpenApiParameter.PATH)
 
 
 class StartCharge(IdempotentPost):
@@ -82,19 +85,46 @@ class SessionList(ListAPIView[ChargingSession]):
 
 
 class SessionDetail(APIView):
-    @extend_schema(
-        operation_id="get_session",
-        parameters=[OpenApiParameter("session_id", OpenApiTypes.UUID, OpenApiParameter.PATH)],
-        responses=SessionSerializer,
-    )
+    @extend_schema(operation_id="get_session", parameters=[SESSION_ID], responses=SessionSerializer)
     def get(self, request: Request, session_id: str) -> Response:
         """One session; another driver's is not found."""
-        user = caller(request)
-        rows = _shown() if user.is_staff else _shown().filter(user=user)
-        session = rows.filter(pk=_parse_id(session_id)).first()
-        if session is None:
-            raise SessionNotFound
-        return Response(SessionSerializer(session).data)
+        return Response(SessionSerializer(_find(request, session_id)).data)
+
+
+class RaiseLimit(IdempotentPost):
+    @extend_schema(
+        operation_id="raise_limit",
+        tags=["sessions"],
+        parameters=[SESSION_ID],
+        request=RaiseRequest,
+        responses={200: SessionSerializer},
+    )
+    def post(self, request: Request, session_id: str) -> Response:
+        """Let a running session deliver more, and hold the money for it.
+
+        Nothing can be lowered. 402 when the money does not cover it: then nothing has changed. 409
+        `session_stopping` when the session is being stopped, `session_ended` when it is over, and
+        `limit_fixed` where nobody pays, or a guest has paid.
+        """
+        wanted = parse(RaiseRequest, request)
+        session = _find(request, session_id)
+        raised = raise_limit(
+            session_id=session.pk,
+            actor=caller(request),
+            limit_value=read_raised(LimitType(session.limit_type), wanted["limit_value"]),
+            max_amount=wanted["max_amount"],
+        )
+        return Response(SessionSerializer(raised).data)
+
+
+def _find(request: Request, session_id: str) -> ChargingSession:
+    """One session that the caller may see. Raises SessionNotFound."""
+    user = caller(request)
+    rows = _shown() if user.is_staff else _shown().filter(user=user)
+    session = rows.filter(pk=_parse_id(session_id)).first()
+    if session is None:
+        raise SessionNotFound
+    return session
 
 
 def show_session(session: ChargingSession) -> dict[str, Any]:

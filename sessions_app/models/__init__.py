@@ -6,8 +6,10 @@ from .reading import Reading
 from .reconcile_run import ReconcileRun
 from .reservation import Reservation
 from .session import ChargingSession, SessionEvent, SessionStatus, TransactionNumber
+from .stop_step import STOP_IGNORED, StopStep
 
 __all__ = [
+    "STOP_IGNORED",
     "ChargingSession",
     "GuestCharge",
     "IdTag",
@@ -18,5 +20,6 @@ __all__ = [
     "Reservation",
     "SessionEvent",
     "SessionStatus",
+    "StopStep",
     "TransactionNumber",
 ]

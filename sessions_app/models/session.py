@@ -85,8 +85,9 @@ class ChargingSession(models.Model):
     `due_at` is when the worker must look at it next, `stop_at` when its stop must leave so that it
     ends at its limit, as its last reading has it. `stop_received_at` tells a session that its
     station ended from one that we ended on its last reading, which a late stop still corrects.
-    `stated_minor` is the most that the driver pays by an operator's decision in review.
     `trace_parent` is the step that it began with, in traces (`billing.tracing`).
+    `max_amount_minor` is the most that its driver wants on hold, `stated_minor` the most that the
+    driver pays by an operator's decision in review.
     """
 
     class LimitType(models.TextChoices):
@@ -121,6 +122,7 @@ class ChargingSession(models.Model):
     limit_value = models.DecimalField(max_digits=14, decimal_places=3, null=True, blank=True)
     energy_limit_wh = models.BigIntegerField(null=True, blank=True)
     hold_minor = models.BigIntegerField(default=0)
+    max_amount_minor = models.BigIntegerField(null=True, blank=True)
     currency = models.CharField(max_length=3)
     tariff = models.ForeignKey(Tariff, on_delete=models.PROTECT, null=True, related_name="sessions")
 
@@ -275,6 +277,7 @@ class SessionEvent(models.Model):
     class Kind(models.TextChoices):
         MOVED = "moved", _("state")
         HELD = "held", _("hold")
+        RAISED = "raised", _("limit raised")
         STOP_ASKED = "stop_asked", _("stop asked for")
         COMMAND = "command", _("command answered")
         FLAGGED = "flagged", _("flagged")

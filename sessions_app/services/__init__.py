@@ -7,6 +7,8 @@ session, command, accounts by id), checks, changes, and leaves its effects to th
     begin.begin           a transaction began             StartTransaction
     meter.record          the meter was read              MeterValues
     stop.request_stop     someone wants to end it         POST /ocpp/stop_charge
+    raise_limit.*         a driver wants more             POST /ocpp/sessions/{id}/limit
+    intervene.*           a stop is ignored               the back office, the worker
     end.end               a transaction ended             StopTransaction
     stop.force_end        staff end it on a stated meter  the back office
     review.*              staff resolve what is in doubt  the back office
@@ -22,6 +24,6 @@ session, command, accounts by id), checks, changes, and leaves its effects to th
     local_list.*          a station's list of tags        the worker, the back office
     restore.after_restore the database is a backup        manage after_restore
 
-The rest is what these share: holds, books, bill, ending, limits, plausible, readings, receipts,
-reservations, settle, stopping, orphans, tag_list.
+The rest is what these share: holds, books, bill, ending, escalation, ladder, limits, plausible,
+readings, receipts, reservations, settle, stopping, orphans, tag_list.
 """

@@ -22,7 +22,7 @@ from stations.models import Command
 
 from ..models import ChargingSession, SessionEvent, SessionStatus
 from ..models.session import PENDING
-from . import outcomes
+from . import intervene, ladder, outcomes
 from .moves import move
 from .settle import complete_cancelled, give_up
 from .start import START_ACTION
@@ -50,7 +50,7 @@ def claim(*, station_pk: int, fence: int, up_to: Command.Lane = Command.Lane.OWN
             return None
         session = _session_of(command)
         if session and not _is_wanted(command, session):
-            commands.withdraw(command.reference)
+            _withdraw(command)
             return None
         if not commands.mark_sent(command, fence):
             return None
@@ -139,8 +139,16 @@ def _stops_soon(station_pk: int) -> bool:
 
 
 def _is_wanted(command: Command, session: ChargingSession) -> bool:
-    """A start that is no longer requested must not go out."""
-    return command.action != START_ACTION or session.status == _S.REQUESTED
+    """A start that is no longer requested must not go out, nor a reset that would end another."""
+    if command.action == START_ACTION:
+        return session.status == _S.REQUESTED
+    return intervene.is_reset_wanted(command, session)
+
+
+def _withdraw(command: Command) -> None:
+    commands.withdraw(command.reference, action=command.action)
+    command.refresh_from_db()
+    ladder.hear(command)
 
 
 def _tell(session: ChargingSession, command: Command) -> None:
@@ -153,6 +161,7 @@ def _tell(session: ChargingSession, command: Command) -> None:
         status=command.status,
         answer=answer or error_code(command),
     )
+    ladder.hear(command)
     is_accepted = command.status == Status.ANSWERED and answer == "Accepted"
     if command.action == START_ACTION and session.transaction_id is None:
         _start_resolved(session, command, is_accepted=is_accepted)
@@ -195,6 +204,7 @@ def _stop_refused(session: ChargingSession) -> None:
         session.stop_requested_by, session.stop_requested_at = "", None
         session.save(update_fields=["stop_requested_by", "stop_requested_at"])
         move(session, _S.CHARGING, actor="station", answer="Rejected")
+        ladder.close(session)
 
 
 def _was_stop_accepted(session: ChargingSession) -> bool:

@@ -13,7 +13,7 @@ from stations.models import Station
 
 from ..facts import Sample, Stopped
 from ..models import ChargingSession, SessionStatus
-from . import orphans, readings, steering
+from . import ladder, orphans, readings, steering
 from .authorize import ACCEPTED, TagVerdict, find_tag, is_family, judge_tag
 from .bill import session_time
 from .ending import Ending
@@ -80,6 +80,7 @@ def end_session(session: ChargingSession, fact: Stopped) -> None:
             _end_refused(session, ending)
     learn(session, read.meter_stop_wh)
     steering.learn(session, ending, fact.reason)
+    ladder.close(session)
     commands.withdraw(session.reference)
     charging_profiles.end_transaction(
         station_pk=session.station_id, transaction_id=session.transaction_id

@@ -8,18 +8,18 @@ from django.db import connection, transaction
 from django.db.models import Exists, OuterRef
 
 from billing.energy import Wh
-from stations import alerts, commands
+from stations import commands
 from stations.apart import apart
-from stations.models import Alert, Command, Station
+from stations.models import Command, Station
 
 from ..models import ChargingSession, SessionEvent, SessionStatus
-from . import calls
+from . import calls, escalation
 from .bill import price_session
 from .limits import LOOK_EVERY, is_reached, is_silent, next_look, projected_wh
-from .settle import STOP_IGNORED, complete_cancelled, give_up, settle_on_last_reading
+from .settle import complete_cancelled, give_up, settle_on_last_reading
 from .start import START_ACTION
 from .steering import is_stop_due
-from .stopping import RESEND_AFTER, ask_station_to_stop, begin_stopping
+from .stopping import RESEND_AFTER, begin_stopping
 
 _S = SessionStatus
 AFTER_A_FAULT = dt.timedelta(minutes=1)
@@ -129,17 +129,11 @@ def _look_at_stopping(session: ChargingSession, now: dt.datetime) -> None:
         complete_cancelled(session)
     elif now >= asked_at + dt.timedelta(seconds=settings.CSMS_STOP_TIMEOUT_S):
         settle_on_last_reading(session, reason="stop_timeout")
-        alerts.open_alert(
-            STOP_IGNORED,
-            str(session.pk),
-            f"{session.station} does not end transaction {session.transaction_id}.",
-            station=session.station,
-            severity=Alert.Severity.CRITICAL,
-        )
+        escalation.tell_operator(session)
     elif _is_lost_for_good(session, now):
         settle_on_last_reading(session, reason="lost")
     else:
-        ask_station_to_stop(session)
+        escalation.go_on(session)
         _look_again(session, now + RESEND_AFTER)
 
 

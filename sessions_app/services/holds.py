@@ -122,17 +122,27 @@ def take_hold(session: ChargingSession, amount: Minor, *, actor: str) -> None:
     """Set `amount` aside for a session, again if it was given back. Raises InsufficientFunds."""
     if session.user is None or amount == 0:
         return
-    earlier = session.events.filter(kind=SessionEvent.Kind.HELD).count()
     with step(session, "hold", amount_minor=amount):
         ledger.hold(
-            key=f"{session.hold_key}:{earlier}" if earlier else session.hold_key,
+            key=_next_key(session),
             account=ledger.account_of(session.user),
             amount=amount,
             reference=session.reference,
         )
-    session.hold_minor = amount
-    session.save(update_fields=["hold_minor"])
-    session.note(SessionEvent.Kind.HELD, actor=actor, amount_minor=amount)
+    _note_hold(session, amount, actor=actor)
+
+
+def change_hold(session: ChargingSession, amount: Minor, *, actor: str) -> None:
+    """Hold `amount` (> 0) instead of what is on hold; another session never gets at it between.
+
+    Raises InsufficientFunds, and then nothing has changed.
+    """
+    pending = ledger.pending_hold(session.reference)
+    if pending is None:
+        take_hold(session, amount, actor=actor)
+    elif amount != pending.amount_minor:
+        ledger.replace(pending, key=_next_key(session), amount=amount)
+        _note_hold(session, amount, actor=actor)
 
 
 def release_hold(session: ChargingSession) -> None:
@@ -146,9 +156,20 @@ def shrink_hold(session: ChargingSession, amount: Minor, *, actor: str) -> None:
     """Keep only `amount` on hold and give back the rest."""
     if amount >= session.hold_minor:
         return
-    release_hold(session)
     if amount:
-        take_hold(session, amount, actor=actor)
+        change_hold(session, amount, actor=actor)
     else:
+        release_hold(session)
         session.hold_minor = 0
         session.save(update_fields=["hold_minor"])
+
+
+def _next_key(session: ChargingSession) -> str:
+    earlier = session.events.filter(kind=SessionEvent.Kind.HELD).count()
+    return f"{session.hold_key}:{earlier}" if earlier else session.hold_key
+
+
+def _note_hold(session: ChargingSession, amount: Minor, *, actor: str) -> None:
+    session.hold_minor = amount
+    session.save(update_fields=["hold_minor"])
+    session.note(SessionEvent.Kind.HELD, actor=actor, amount_minor=amount)

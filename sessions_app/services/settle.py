@@ -11,6 +11,7 @@ from stations import alerts
 from stations.models import Alert
 
 from ..models import ChargingSession, SessionEvent, SessionStatus
+from . import ladder
 from .bill import Priced, delivered_wh, price_session, recompute, session_time
 from .books import book
 from .ending import Ending
@@ -20,8 +21,8 @@ from .plausible import CLOCK_CHANGED, Doubt, doubt
 from .receipts import document
 from .steps import step, tell_charge
 
-STOP_IGNORED, REVIEW = "stop_ignored", "review"
-"""Kinds of alerts; a session has at most one open alert of each."""
+REVIEW = "review"
+"""The kind of alert of a session that waits for an operator."""
 RESTORED = "restored"
 """Alert and flag of a session that ran when the backup was made which was restored since."""
 
@@ -30,6 +31,8 @@ OFFLINE, UNFUNDED = "offline", "unfunded"
 
 ON_LAST_READING = ("lost", "stop_timeout", "superseded")
 """Reasons for which we end a session on what we know, and not on what someone states."""
+STILL_OPEN_THERE = ("lost", "stop_timeout")
+"""Of these, those for which the transaction may go on at the station: its stop is not over."""
 
 
 def settle(session: ChargingSession, ending: Ending) -> None:
@@ -174,8 +177,9 @@ def _complete(session: ChargingSession, bill: Bill, *, actor: str) -> None:
         total_minor=bill.total,
         paid_minor=session.cost_minor,
     )
-    for kind in (STOP_IGNORED, REVIEW):
-        alerts.resolve_alert(kind, str(session.pk))
+    alerts.resolve_alert(REVIEW, str(session.pk))
+    if session.stop_received_at or session.stop_reason not in STILL_OPEN_THERE:
+        ladder.close(session)
     _tell_of_shortfall(session, bill)
     document(session, bill)
     tell_charge(session)

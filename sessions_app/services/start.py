@@ -157,6 +157,7 @@ def _record(
         origin=ChargingSession.Origin.REMOTE,
         limit_type=limit.type,
         limit_value=limit.value,
+        max_amount_minor=limit.max_amount,
         currency=settings.CSMS_CURRENCY,
         tariff=place.tariff,
         id_tag="" if error_code else tag,

@@ -10,6 +10,7 @@ from stations import commands
 from stations.models import Command
 
 from ..models import ChargingSession, SessionStatus
+from . import ladder
 from .moves import move
 from .steps import step
 
@@ -39,7 +40,7 @@ def ask_station_to_stop(session: ChargingSession) -> None:
     if _stops(session).filter(status__in=Command.OPEN).exists():
         return
     with step(session, "stop asked for"):
-        commands.send(
+        command = commands.send(
             station=session.station,
             action=STOP_ACTION,
             payload={"transactionId": session.transaction_id},
@@ -47,6 +48,8 @@ def ask_station_to_stop(session: ChargingSession) -> None:
             reference=session.reference,
             timeout_s=settings.CSMS_CALL_TIMEOUT_S,
         )
+    if session.status == SessionStatus.STOPPING:
+        ladder.note_remote_stop(session, command)
 
 
 def stop_stray(session: ChargingSession) -> None:

@@ -12,6 +12,7 @@ from billing.models import Account, Transfer, User
 from billing.money import to_minor, to_text
 from sessions_app.models import ChargingSession, IdTag
 from sessions_app.services import expire, review, stop
+from sessions_app.services.raise_limit import raise_limit
 
 PAGE = Path(__file__).parents[2] / "docs" / "accounting.md"
 SECTION = re.compile(r"^### (.+?)$|^```json\n(.+?)^```", re.MULTILINE | re.DOTALL)
@@ -42,6 +43,14 @@ def corrected(stage, driver, story) -> ChargingSession:
     expire.run_due(stage.now + dt.timedelta(hours=1))
     later = story["corrected_wh"] - story["energy_wh"]
     stage.end(session.transaction_id, register_wh=stage.register_wh + later)
+    return session
+
+
+def raised(stage, driver, story) -> ChargingSession:
+    session = stage.charge(driver)
+    raise_limit(session_id=session.pk, actor=driver, limit_value=Decimal(story["limit"]))
+    stage.deliver(session.transaction_id, story["energy_wh"])
+    stage.end(session.transaction_id)
     return session
 
 
@@ -78,6 +87,7 @@ def operator() -> User:
 STORIES = {
     "settled": settled,
     "corrected": corrected,
+    "raised": raised,
     "unfunded": unfunded,
     "reviewed": reviewed,
 }

@@ -5,12 +5,14 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter
 
 from billing.admin.base import ReadOnlyAdmin
 from billing.admin.filters import MomentFilter, ResolvedFilter
+from sessions_app.admin.stop_step import BUTTONS, StopButtons
 
 from ..models import Alert
 
 
 @admin.register(Alert)
-class AlertAdmin(ReadOnlyAdmin):
+class AlertAdmin(StopButtons, ReadOnlyAdmin):
+    actions_detail = BUTTONS
     list_display = (
         "opened_at",
         "severity",

@@ -117,6 +117,30 @@ async def test_a_stop_that_is_not_obeyed_ends_when_the_driver_unplugs(central, s
     assert stop["reason"] == "EVDisconnected"
 
 
+@pytest.mark.parametrize(
+    ("action", "payload", "answer", "reason"),
+    [
+        ("UnlockConnector", {"connectorId": 1}, "Unlocked", "UnlockCommand"),
+        ("Reset", {"type": "Hard"}, "Accepted", "HardReset"),
+    ],
+)
+async def test_a_stubborn_stop_ends_with_an_unlock_or_a_reset(
+    central, action, payload, answer, reason
+):
+    async with (
+        central.listening() as url,
+        playing("stubborn-stop", make_station(url, **LONG), "CARD"),
+    ):
+        await until_charging(central)
+        for _ in range(3):
+            stop = await central.call("RemoteStopTransaction", {"transactionId": 1})
+            assert stop == [3, {"status": "Accepted"}]
+        assert not central.payloads("StopTransaction")
+        assert await central.call(action, payload) == [3, {"status": answer}]
+    (stop,) = central.payloads("StopTransaction")
+    assert stop["reason"] == reason
+
+
 async def test_a_silent_stop_is_never_answered(central):
     async with central.listening() as url, playing("silent-stop", make_station(url, **LONG), "C"):
         await until_charging(central)

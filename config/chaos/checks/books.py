@@ -12,11 +12,14 @@ OPEN_HOLDS = ("requested", "starting", "charging", "stopping", "review")
 
 
 def check_taken(evidence: Evidence) -> Iterator[Finding]:
-    """P1: what a session took from its driver is no more than was on hold for it."""
+    """P1: what a session took from its driver is no more than was on hold for it in the end.
+
+    A hold that another took the place of, by a raised limit or in review, counts no more.
+    """
     transfers = by_reference(evidence)
     for session in evidence.rows.sessions:
         rows = transfers[session.reference]
-        held = max((row.amount_minor for row in rows if row.kind == "pending"), default=0)
+        held = next((row.amount_minor for row in reversed(rows) if row.kind == "pending"), 0)
         taken = max(paid(rows), session.cost_minor if session.user_id else 0)
         if taken > min(held, session.hold_minor):
             yield Finding(

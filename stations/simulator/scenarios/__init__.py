@@ -46,6 +46,7 @@ THEMES: dict[str, dict[str, Scenario]] = {
         "silent-stop": disobedience.silent_stop,
         "refused-stop": disobedience.refused_stop,
         "ignored-stop": disobedience.ignored_stop,
+        "stubborn-stop": disobedience.stubborn_stop,
         "double-stop": disobedience.double_stop,
         "stop-without-start": disobedience.stop_without_start,
     },

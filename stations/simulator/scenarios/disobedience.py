@@ -51,6 +51,15 @@ async def ignored_stop(station: SimulatedStation, id_tag: str) -> None:
     await _decline_stop(station, id_tag, Quirks(ignored=frozenset({STOP})))
 
 
+async def stubborn_stop(station: SimulatedStation, id_tag: str) -> None:
+    """A RemoteStop and a profile are accepted and ignored; only an unlock or a reset helps."""
+    station.quirks = Quirks(ignored=frozenset({STOP, "SetChargingProfile"}))
+    async with station.powered():
+        await begin(station, id_tag)
+        await until_asked(station, STOP)
+        await until_delivered(station)
+
+
 async def double_stop(station: SimulatedStation, id_tag: str) -> None:
     """StopTransaction is sent twice, with two message ids; both must be confirmed."""
     station.quirks = dataclasses.replace(station.quirks, repeated=frozenset({"StopTransaction"}))
