@@ -135,9 +135,15 @@ def resolve(
     return True
 
 
-def withdraw(reference: str) -> int:
-    """Take back the commands of a reference that have not been sent; return how many."""
-    return Command.objects.filter(reference=reference, status=Status.QUEUED).update(
+def withdraw(reference: str, *, action: str = "") -> int:
+    """Take back the commands of a reference, or those of one action, that have not been sent.
+
+    Returns how many.
+    """
+    queued = Command.objects.filter(reference=reference, status=Status.QUEUED)
+    if action:
+        queued = queued.filter(action=action)
+    return queued.update(
         status=Status.EXPIRED,
         error=describe("withdrawn", "It was no longer wanted."),
         resolved_at=timezone.now(),

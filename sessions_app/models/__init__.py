@@ -1,3 +1,4 @@
+from .backstop import Backstop, BackstopRefusal
 from .guest import GuestCharge
 from .id_tag import IdTag
 from .local_list import LocalList
@@ -8,6 +9,8 @@ from .reservation import Reservation
 from .session import ChargingSession, SessionEvent, SessionStatus, TransactionNumber
 
 __all__ = [
+    "Backstop",
+    "BackstopRefusal",
     "ChargingSession",
     "GuestCharge",
     "IdTag",

@@ -20,7 +20,7 @@ from stations.models import Command
 
 from ..models import ChargingSession, SessionEvent, SessionStatus
 from ..models.session import PENDING
-from . import outcomes
+from . import backstop, outcomes
 from .limits import may_reach_limit
 from .settle import complete_cancelled, give_up
 from .start import START_ACTION
@@ -48,14 +48,15 @@ def claim(*, station_pk: int, fence: int, up_to: Command.Lane = Command.Lane.OWN
             return None
         session = _session_of(command)
         if session and not _is_wanted(command, session):
-            commands.withdraw(command.reference)
+            commands.withdraw(command.reference, action=command.action)
             return None
         if not commands.mark_sent(command, fence):
             return None
         if session and command.action == START_ACTION:
             session.due_at = timezone.now() + command.timeout + ANSWER_GRACE
             session.save(update_fields=["due_at"])
-            session.move_to(_S.STARTING, actor="kubat")
+            if session.status == _S.REQUESTED:
+                session.move_to(_S.STARTING, actor="kubat")
         rotation.expect(command)
         return command
 
@@ -133,12 +134,17 @@ def _stops_soon(station_pk: int) -> bool:
     """Whether a charge at this station may reach its limit in the next seconds."""
     at = timezone.now() + STOP_SOON
     running = ChargingSession.objects.running().filter(station_id=station_pk)
-    return any(may_reach_limit(session, at) for session in running.select_related("station"))
+    return any(
+        may_reach_limit(session, at) and not backstop.is_held(session, at - STOP_SOON)
+        for session in running.select_related("station")
+    )
 
 
 def _is_wanted(command: Command, session: ChargingSession) -> bool:
-    """A start that is no longer requested must not go out."""
-    return command.action != START_ACTION or session.status == _S.REQUESTED
+    """A start that is no longer requested must not go out, nor a limit of a charge that ends."""
+    if command.action == backstop.INSTALL:
+        return backstop.is_wanted(session)
+    return command.action != START_ACTION or session.status in PENDING
 
 
 def _tell(session: ChargingSession, command: Command) -> None:
@@ -152,6 +158,7 @@ def _tell(session: ChargingSession, command: Command) -> None:
         answer=answer or error_code(command),
     )
     is_accepted = command.status == Status.ANSWERED and answer == "Accepted"
+    backstop.hear(session, command)
     if command.action == START_ACTION and session.transaction_id is None:
         _start_resolved(session, command, is_accepted=is_accepted)
     if command.action == STOP_ACTION and session.status == _S.STOPPING:
@@ -165,6 +172,8 @@ def _start_resolved(session: ChargingSession, command: Command, *, is_accepted: 
         allowed = dt.timedelta(seconds=session.station.connection_timeout_s) + START_GRACE
         session.due_at = timezone.now() + allowed
         session.save(update_fields=["due_at"])
+    elif session.status == _S.STARTING and is_refused and backstop.start_without(session, command):
+        return
     elif is_refused and session.status in PENDING:
         is_silent = command.status in (Status.TIMED_OUT, Status.EXPIRED)
         code = "station_timeout" if is_silent else "station_rejected"

@@ -13,7 +13,7 @@ from ..facts import Metered, Sample
 from ..models import ChargingSession, SessionStatus
 from ..models.session import RUNNING
 from ..running import Running
-from . import orphans, readings
+from . import backstop, orphans, readings
 from .bill import delivered_wh, price_session, session_time
 from .limits import is_reached, next_look
 from .normalise import normalise
@@ -47,6 +47,7 @@ def record(*, station: Station, fact: Metered) -> Running | None:
         readings.store(session, samples, received_at=fact.received_at, frame_id=fact.frame_id)
         if session.status in RUNNING:
             bring_up_to_date(session, samples, fact.received_at)
+            backstop.renew(session, samples, fact.received_at)
         elif session.stop_received_at is None and _has_energy(session, samples):
             stop_stray(session)
         return follow(session)

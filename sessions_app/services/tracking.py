@@ -22,6 +22,7 @@ from stations.models import Station
 
 from ..models import ChargingSession, Reading, SessionStatus
 from ..running import Running, StationFacts, Step
+from .backstop import watch_of
 from .bill import terms_of
 from .limits import bounds_of, silent_after
 
@@ -66,6 +67,7 @@ def follow(session: ChargingSession) -> Running | None:
         power_kw=session.station.max_power_kw or Decimal(settings.CSMS_ASSUMED_POWER_KW),
         bounds=bounds_of(session),
         price=price,
+        watch=watch_of(session),
     )
 
 
