@@ -86,6 +86,8 @@ GROUPS = (
             ("stations.firmwarereport", "monitoring"),
             ("stations.receivedfile", "attach_file"),
             ("sessions_app.sessionevent", "list_alt"),
+            ("sessions_app.backstop", "vertical_align_bottom"),
+            ("sessions_app.backstoprefusal", "block"),
             ("sessions_app.reading", "speed"),
             ("sessions_app.transactionnumber", "tag"),
             ("billing.fiscalregistration", "verified"),

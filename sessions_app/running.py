@@ -22,6 +22,7 @@ from .bounds import Bounds
 from .facts import Metered, Sample
 from .outlook import Course, Outlook, Point
 from .placing import Meter, Told, place
+from .profile_plan import Watch, power_of
 
 Price = Callable[[Wh], Minor]
 """The total of so many Wh; for a tariff that asks for nothing else."""
@@ -106,6 +107,7 @@ class Running:
     interval_s: float
     latency_s: float
     soc: Decimal | None = None
+    watch: Watch | None = None
 
     def advance(self, fact: Metered, *, least_gain_s: float) -> Step | None:
         """Return what a message changes, or None where the whole use case must see it.
@@ -128,6 +130,8 @@ class Running:
         onward = self._onward(sample, energy_wh, fact.received_at)
         stop_at = onward.outlook.stop_at
         if stop_at is not None and stop_at <= fact.received_at:
+            return None
+        if self.watch and self._is_watch_due(self.watch, sample, register_wh, energy_wh):
             return None
         heard_at = max(fact.received_at, self.heard_at)
         return Step(
@@ -200,6 +204,16 @@ class Running:
         )
         placed = place(told, meter)
         return placed.register_wh == told.register_wh and not placed.quirks
+
+    def _is_watch_due(
+        self, watch: Watch, sample: Sample, register_wh: Decimal, energy_wh: Wh
+    ) -> bool:
+        """Whether the limit at the station itself must be looked at (services/backstop)."""
+        since_s = (sample.at - self.last_at).total_seconds()
+        rate_w = float(register_wh - self.last_wh) * 3600 / since_s if since_s >= 5 else None
+        told_w = None if sample.power_w is None else float(sample.power_w)
+        at = self.started_at + (sample.at - self.meter_start_at)
+        return watch.is_due(at=at, energy_wh=energy_wh, power_w=power_of(told_w, rate_w))
 
     def _tells_time(self, sample: Sample, received_at: dt.datetime, least_gain_s: float) -> bool:
         """Whether a message says something new of the station's clock."""

@@ -1,6 +1,7 @@
 """The back office of charging sessions: what happened, what it cost, what staff may do about it."""
 
 from . import (
+    backstop,
     event,
     guest,
     id_tag,
@@ -14,6 +15,7 @@ from . import (
 )
 
 __all__ = [
+    "backstop",
     "event",
     "guest",
     "id_tag",

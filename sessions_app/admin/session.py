@@ -23,6 +23,7 @@ from ..models import ChargingSession, SessionStatus
 from ..models.session import OPEN
 from ..services.stop import request_stop
 from . import session_frames
+from .backstop import backstop_lines
 from .bill import bill_table, transfer_table
 from .event import EventInline
 from .reading import ReadingInline
@@ -144,6 +145,7 @@ class ChargingSessionAdmin(ReviewButtons, StopButtons, ReadOnlyAdmin):
                 )
             },
         ),
+        (_("Limit at the station"), {"fields": ("limit_at_station",)}),
         (_("Frames"), {"fields": ("frames",), "classes": ("tab",)}),
     )
     actions = ("stop",)
@@ -163,7 +165,7 @@ class ChargingSessionAdmin(ReviewButtons, StopButtons, ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ChargingSession]:
         sessions: QuerySet[ChargingSession] = super().get_queryset(request)
-        return sessions.select_related("user", "station", "tariff")
+        return sessions.select_related("user", "station", "tariff", "backstop")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         return [field for _name, options in self.fieldsets for field in options["fields"]]
@@ -181,6 +183,10 @@ class ChargingSessionAdmin(ReviewButtons, StopButtons, ReadOnlyAdmin):
     @admin.display(description=_("limit"))
     def limit(self, session: ChargingSession) -> str:
         return limit_text(session)
+
+    @admin.display(description=_("profile"))
+    def limit_at_station(self, session: ChargingSession) -> SafeString | str:
+        return backstop_lines(session)
 
     @admin.display(description=_("lost"), boolean=True)
     def is_lost(self, session: ChargingSession) -> bool:

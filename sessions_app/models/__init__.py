@@ -1,3 +1,4 @@
+from .backstop import Backstop, BackstopRefusal
 from .guest import GuestCharge
 from .id_tag import IdTag
 from .local_list import LocalList
@@ -9,6 +10,8 @@ from .session import ChargingSession, SessionEvent, SessionStatus, TransactionNu
 from .stop_step import STOP_IGNORED, StopStep
 
 __all__ = [
+    "Backstop",
+    "BackstopRefusal",
     "STOP_IGNORED",
     "ChargingSession",
     "GuestCharge",

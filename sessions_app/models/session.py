@@ -284,6 +284,7 @@ class SessionEvent(models.Model):
         SETTLED = "settled", _("settled")
         CORRECTED = "corrected", _("corrected")
         STAFF = "staff", _("by staff")
+        BACKSTOP = "backstop", _("limit at the station")
 
     session = models.ForeignKey(ChargingSession, on_delete=models.CASCADE, related_name="events")
     kind = models.CharField(max_length=12, choices=Kind)

@@ -22,7 +22,7 @@ from stations.models import Command
 
 from ..models import ChargingSession, SessionEvent, SessionStatus
 from ..models.session import PENDING
-from . import intervene, ladder, outcomes
+from . import backstop, intervene, ladder, outcomes
 from .moves import move
 from .settle import complete_cancelled, give_up
 from .start import START_ACTION
@@ -57,7 +57,8 @@ def claim(*, station_pk: int, fence: int, up_to: Command.Lane = Command.Lane.OWN
         if session and command.action == START_ACTION:
             session.due_at = timezone.now() + command.timeout + ANSWER_GRACE
             session.save(update_fields=["due_at"])
-            move(session, _S.STARTING, actor="kubat")
+            if session.status == _S.REQUESTED:
+                move(session, _S.STARTING, actor="kubat")
         rotation.expect(command)
         return command
 
@@ -135,13 +136,21 @@ def _stops_soon(station_pk: int) -> bool:
     """Whether a charge at this station must be stopped in the next seconds, or is."""
     soon = timezone.now() + STOP_SOON
     running = ChargingSession.objects.running().filter(station_id=station_pk)
-    return running.filter(Q(stop_at__lte=soon) | Q(status=_S.STOPPING)).exists()
+    near = running.filter(Q(stop_at__lte=soon) | Q(status=_S.STOPPING))
+    return any(
+        session.status == _S.STOPPING or not backstop.is_held(session, timezone.now())
+        for session in near
+    )
 
 
 def _is_wanted(command: Command, session: ChargingSession) -> bool:
-    """A start that is no longer requested must not go out, nor a reset that would end another."""
+    """A start that is no longer requested must not go out, nor a limit of a charge that ends, nor
+    a reset that would end another.
+    """
     if command.action == START_ACTION:
-        return session.status == _S.REQUESTED
+        return session.status in PENDING
+    if command.action == backstop.INSTALL and command.lane == Command.Lane.OWN:
+        return backstop.is_wanted(session)
     return intervene.is_reset_wanted(command, session)
 
 
@@ -163,6 +172,8 @@ def _tell(session: ChargingSession, command: Command) -> None:
     )
     ladder.hear(command)
     is_accepted = command.status == Status.ANSWERED and answer == "Accepted"
+    if command.lane != Command.Lane.STOP:  # the zero of a stop that is ignored is no backstop
+        backstop.hear(session, command)
     if command.action == START_ACTION and session.transaction_id is None:
         _start_resolved(session, command, is_accepted=is_accepted)
     if command.action == STOP_ACTION and session.status == _S.STOPPING:
@@ -176,6 +187,8 @@ def _start_resolved(session: ChargingSession, command: Command, *, is_accepted: 
         allowed = dt.timedelta(seconds=session.station.connection_timeout_s) + START_GRACE
         session.due_at = timezone.now() + allowed
         session.save(update_fields=["due_at"])
+    elif session.status == _S.STARTING and is_refused and backstop.start_without(session, command):
+        return
     elif is_refused and session.status in PENDING:
         is_silent = command.status in (Status.TIMED_OUT, Status.EXPIRED)
         code = "station_timeout" if is_silent else "station_rejected"

@@ -14,7 +14,7 @@ from ..facts import Metered, Sample
 from ..models import ChargingSession, SessionStatus
 from ..models.session import RUNNING
 from ..running import Onward, Running
-from . import orphans, readings
+from . import backstop, orphans, readings
 from .bill import delivered_wh, price_session, session_time
 from .limits import is_reached
 from .normalise import normalise
@@ -60,6 +60,7 @@ def record(*, station: Station, fact: Metered) -> Heard:
         onward = None
         if session.status in RUNNING:
             onward = bring_up_to_date(session, samples, fact.received_at)
+            backstop.renew(session, samples, fact.received_at)
         elif session.stop_received_at is None and _has_energy(session, samples):
             stop_stray(session)
         if onward is None or session.status != SessionStatus.CHARGING:

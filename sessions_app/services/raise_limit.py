@@ -15,9 +15,9 @@ from billing.money import Minor
 from ..errors import LimitFixed, SessionEnded, SessionNotFound, SessionStopping
 from ..models import ChargingSession, GuestCharge, SessionEvent, SessionStatus
 from ..models.session import OPEN
+from . import steering
 from .bill import terms_of
 from .holds import Limit, Sale, available_of, change_hold, size_hold
-from .limits import next_look
 
 LimitType = ChargingSession.LimitType
 
@@ -140,16 +140,24 @@ def _change(rise: _Rise, hold: Minor, *, actor: str) -> None:
     session.limit_value = limit.value
     session.max_amount_minor = limit.max_amount
     session.energy_limit_wh = _sales(session)[0].energy_limit_wh(limit, hold)
-    if session.status == SessionStatus.CHARGING:
-        session.due_at = next_look(session, timezone.now())
-    session.version += 1
-    session.save(
-        update_fields=["limit_value", "max_amount_minor", "energy_limit_wh", "due_at", "version"]
-    )
     if hold != session.hold_minor:
         change_hold(session, hold, actor=actor)
+    if session.status == SessionStatus.CHARGING:
+        steering.plan(session, timezone.now())
+    session.version += 1
+    session.save(update_fields=_FIELDS)
     after = _bounds(session)
     session.note(SessionEvent.Kind.RAISED, actor=actor, before=before, after=after)
+
+
+_FIELDS = [
+    "limit_value",
+    "max_amount_minor",
+    "energy_limit_wh",
+    "stop_at",
+    "due_at",
+    "version",
+]
 
 
 def _bounds(session: ChargingSession) -> dict[str, Any]:

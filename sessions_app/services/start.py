@@ -24,6 +24,7 @@ from stations.models import Command, Connector, Station
 from stations.tariffs import tariff_for
 
 from ..models import ChargingSession, Reservation, SessionStatus
+from . import backstop
 from .authorize import make_tag
 from .holds import Limit, Sale, available_of, size_hold, take_hold
 from .moves import move
@@ -183,7 +184,11 @@ def _ask_station(
     commands.send(
         station=place.station,
         action=START_ACTION,
-        payload={"connectorId": place.connector_id, "idTag": session.id_tag},
+        payload={
+            "connectorId": place.connector_id,
+            "idTag": session.id_tag,
+            **backstop.with_start(session),
+        },
         lane=Command.Lane.ASKED,
         reference=session.reference,
         timeout_s=timeout_s,

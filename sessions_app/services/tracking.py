@@ -23,6 +23,7 @@ from stations.models import Station
 from ..models import ChargingSession, Reading, SessionStatus
 from ..outlook import Course
 from ..running import Running, StationFacts, Step
+from .backstop import watch_of
 from .bill import terms_of
 from .limits import bounds_of, silent_after
 from .outlooks import expected_latency_s, last_soc, target_of
@@ -73,6 +74,7 @@ def follow(session: ChargingSession, course: Course) -> Running | None:
         interval_s=session.station.meter_interval_s,
         latency_s=expected_latency_s(session.station),
         soc=last_soc(session) if session.limit_type == session.LimitType.SOC else None,
+        watch=watch_of(session),
     )
 
 
