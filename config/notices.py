@@ -5,10 +5,12 @@ from collections.abc import Mapping
 
 from billing.hooks import delivering, endpoints, events
 from billing.models import OutboxMessage
+from billing.notices import delivery, telling
 from billing.outbox import Handler
 from billing.payments import alarms, returns, sandbox
 from billing.receipts import fiscal
 from stations.alerts import open_alert, resolve_alert
+from sessions_app.services import notices
 from stations.models import Alert
 
 logger = logging.getLogger("kubat.alerts")
@@ -46,4 +48,6 @@ DELIVERIES: Mapping[str, Handler] = {
     events.TOPIC: delivering.deliver,
     endpoints.ALARM_TOPIC: open_webhook_alert,
     endpoints.OVER_TOPIC: resolve_webhook_alert,
+    telling.TOPIC: delivery.deliver,
+    notices.LOST_TOPIC: notices.tell_of_loss,
 }

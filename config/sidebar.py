@@ -67,6 +67,8 @@ GROUPS = (
         _("People"),
         (
             ("billing.user", "person"),
+            ("billing.notice", "sms"),
+            ("billing.noticepreference", "tune"),
             ("auth.group", "group"),
             ("knox.authtoken", "key"),
             ("admin.logentry", "history"),

@@ -19,6 +19,7 @@ from django.db import InterfaceError, OperationalError, close_old_connections
 from django.utils import timezone
 
 from billing import context, outbox
+from billing.notices import telegram
 from billing.payments.polling import poll_due
 from sessions_app.reconcile import run_nightly
 from stations import measured, measures, uploads
@@ -62,6 +63,8 @@ JOBS = (
     Job("reservations", reserve.run_due),
     Job("outbox lanes", outbox.Lanes(notices.DELIVERIES).run_due),
     Job("outbox", lambda now: outbox.deliver_due(notices.DELIVERIES), is_long=True),
+    Job("telegram links", telegram.read_awaited, every_s=3, is_long=True),
+    Job("telegram", telegram.read_messages, every_s=60, is_long=True),
     Job("certificates", issue.renew_due, every_s=600, is_long=True),
     Job("payments", poll_due, is_long=True),
     *(Job(purge.name, purge.run, every_s=purge.every_s) for purge in housekeeping.PURGES),

@@ -16,6 +16,7 @@ from ..errors import Conflict, InsufficientFunds, Invalid, ProviderRefused
 from ..hooks.events import EventType, emit
 from ..models import Account, OutboxMessage, Payment, PaymentReturn, Transfer, User
 from ..money import Minor, to_text
+from ..notices.telling import tell_of_return
 from .alarms import raise_alarm
 from .providers import ONLINE, PROVIDERS
 from .topups import locked
@@ -191,6 +192,7 @@ def _finish(return_id: uuid.UUID) -> None:
         _end(row, Status.DONE)
         _mark_if_all_returned(row.payment)
         _tell(row)
+        tell_of_return(row)
 
 
 @transaction.atomic

@@ -12,6 +12,7 @@ from ..errors import Conflict, Forbidden, Invalid, NotFound
 from ..hooks.events import EventType, emit
 from ..models import Payment, Transfer, User
 from ..money import Minor
+from ..notices.telling import tell_of_payment
 from .providers import ONLINE, PROVIDERS, enabled
 
 MAX_TOPUP = Minor(1_000_000_000)
@@ -80,6 +81,7 @@ def confirm(payment_id: uuid.UUID) -> Payment:
     payment.problem = ""
     payment.save(update_fields=["status", "paid_at", "due_at", "problem"])
     emit(EventType.PAYMENT_PAID, payment)
+    tell_of_payment(payment)
     return payment
 
 

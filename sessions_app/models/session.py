@@ -85,6 +85,7 @@ class ChargingSession(models.Model):
     `due_at` is when the worker must look at it next, `stop_at` when its stop must leave so that it
     ends at its limit, as its last reading has it. `stop_received_at` tells a session that its
     station ended from one that we ended on its last reading, which a late stop still corrects.
+    `warned_at` is when its driver was told that most of the limit is used.
     `trace_parent` is the step that it began with, in traces (`billing.tracing`).
     `max_amount_minor` is the most that its driver wants on hold, `stated_minor` the most that the
     driver pays by an operator's decision in review.
@@ -147,6 +148,7 @@ class ChargingSession(models.Model):
     stop_received_at = models.DateTimeField(null=True, blank=True)
     last_reading_at = models.DateTimeField(null=True, blank=True)
     lost_at = models.DateTimeField(null=True, blank=True)
+    warned_at = models.DateTimeField(null=True, blank=True)
     stop_requested_at = models.DateTimeField(null=True, blank=True)
     stop_requested_by = models.CharField(max_length=12, blank=True)
     stop_reason = models.CharField(max_length=32, blank=True)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from django.db import transaction
 
+from billing.energy import Wh
 from billing.money import Minor
 from stations import clock
 from stations.models import Station
@@ -16,8 +17,9 @@ from ..models.session import RUNNING
 from ..running import Onward, Running
 from . import backstop, orphans, readings
 from .bill import delivered_wh, price_session, session_time
-from .limits import is_reached
+from .limits import is_reached, warning_of
 from .normalise import normalise
+from .notices import tell_of_nearly_used
 from .steering import Plan, is_stop_due, plan
 from .stopping import begin_stopping, stop_stray
 from .tracking import follow
@@ -106,10 +108,19 @@ def bring_up_to_date(
     reached = is_reached(
         session, energy_wh=session.energy_wh, total=total, soc=soc, now=received_at
     )
-    is_due = reached or (onward is not None and is_stop_due(session, received_at))
-    if is_due and session.status == SessionStatus.CHARGING:
+    if session.status != SessionStatus.CHARGING:
+        return None
+    if reached or (onward is not None and is_stop_due(session, received_at)):
         begin_stopping(session, by="limit", actor="kubat")
+    else:
+        _warn_if_nearly_used(session, total, received_at)
     return onward
+
+
+def _warn_if_nearly_used(session: ChargingSession, total: Minor, now: dt.datetime) -> None:
+    warning, energy_wh = warning_of(session), Wh(session.energy_wh)
+    if warning and warning.are_reached(energy_wh=energy_wh, total=total, soc=None, now=now):
+        tell_of_nearly_used(session, energy_wh=energy_wh, total=total, now=now)
 
 
 def _store_unattributed(station: Station, fact: Metered) -> None:

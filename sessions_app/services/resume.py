@@ -9,6 +9,7 @@ from ..models import ChargingSession, SessionStatus
 from ..models.session import RUNNING
 from ..outlook import Outlook
 from .steering import Plan
+from .notices import tell_of_return
 from .stopping import ask_station_to_stop
 
 
@@ -30,6 +31,7 @@ def resume(*, station: Station) -> list[Plan]:
 
 def _resume_session(session: ChargingSession) -> None:
     if session.lost_at:
+        tell_of_return(session)
         session.lost_at = None
         session.due_at = timezone.now()
         session.save(update_fields=["lost_at", "due_at"])

@@ -17,6 +17,7 @@ from .books import book
 from .ending import Ending
 from .holds import release_hold, shrink_hold
 from .moves import move
+from .notices import tell_of_correction, tell_of_end, tell_of_failure
 from .plausible import CLOCK_CHANGED, Doubt, doubt
 from .receipts import document
 from .steps import step, tell_charge
@@ -82,6 +83,7 @@ def correct(session: ChargingSession, ending: Ending) -> None:
     )
     emit(EventType.SESSION_CORRECTED, session)
     _tell_of_shortfall(session, priced.bill)
+    tell_of_correction(session, Minor(before))
     document(session, priced.bill)
 
 
@@ -127,6 +129,7 @@ def give_up(session: ChargingSession, *, error_code: str, actor: str) -> None:
     session.due_at = None
     session.save()
     move(session, SessionStatus.ERROR, actor=actor, error_code=error_code)
+    tell_of_failure(session)
 
 
 def complete_cancelled(session: ChargingSession) -> None:
@@ -181,6 +184,7 @@ def _complete(session: ChargingSession, bill: Bill, *, actor: str) -> None:
     if session.stop_received_at or session.stop_reason not in STILL_OPEN_THERE:
         ladder.close(session)
     _tell_of_shortfall(session, bill)
+    tell_of_end(session)
     document(session, bill)
     tell_charge(session)
 

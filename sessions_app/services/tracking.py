@@ -25,7 +25,7 @@ from ..outlook import Course
 from ..running import Running, StationFacts, Step
 from .backstop import watch_of
 from .bill import terms_of
-from .limits import bounds_of, silent_after
+from .limits import bounds_of, silent_after, warning_of
 from .outlooks import expected_latency_s, last_soc, target_of
 
 UNUSUAL = CORRECTIONS | {Quirk.UNCLEAR}
@@ -75,6 +75,7 @@ def follow(session: ChargingSession, course: Course) -> Running | None:
         latency_s=expected_latency_s(session.station),
         soc=last_soc(session) if session.limit_type == session.LimitType.SOC else None,
         watch=watch_of(session),
+        warning=warning_of(session),
     )
 
 
