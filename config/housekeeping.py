@@ -15,6 +15,7 @@ from billing.models import IdempotentRequest, OutboxMessage, PaymentWebhook
 from billing.payments.webhooks import KEPT_UNVERIFIED
 from stations import storage
 from stations.models import (
+    Alert,
     Command,
     ConnectorStatus,
     Frame,
@@ -123,6 +124,13 @@ PURGES = (
         "delivered_at",
         10,
         setting="CSMS_OUTBOX_RETENTION_DAYS",
+    ),
+    Purge(
+        "resolved alerts",
+        Alert.objects.filter(resolved_at__isnull=False, resolved_by=None),
+        "resolved_at",
+        60,
+        setting="CSMS_ALERT_RETENTION_DAYS",
     ),
     Purge(
         "unsigned webhooks",

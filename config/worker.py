@@ -23,9 +23,10 @@ from billing.payments.polling import poll_due
 from sessions_app.reconcile import run_nightly
 from sessions_app.services import clocks, expire, firmware, guest, local_list, reserve
 from stations import uploads
+from stations.alerting import routing
 from stations.certificates import issue
 
-from . import housekeeping, notices, partitions, tallies
+from . import housekeeping, notices, partitions, tallies, watch
 from .models import WorkerProcess
 
 logger = logging.getLogger(__name__)
@@ -57,6 +58,8 @@ JOBS = (
     Job("log requests", uploads.run_due, every_s=10),
     Job("reservations", reserve.run_due),
     Job("outbox", lambda now: outbox.deliver_due(notices.DELIVERIES), is_long=True),
+    Job("alert rules", watch.run_due, every_s=1, is_long=True),
+    Job("alert notices", routing.post_due),
     Job("certificates", issue.renew_due, every_s=600, is_long=True),
     Job("payments", poll_due, is_long=True),
     *(Job(purge.name, purge.run, every_s=purge.every_s) for purge in housekeeping.PURGES),

@@ -65,7 +65,10 @@ class Payment(models.Model):
             models.CheckConstraint(condition=Q(amount_minor__gt=0), name="payment_is_positive")
         ]
         indexes = [
-            models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="payment_due")
+            models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="payment_due"),
+            models.Index(
+                fields=["created_at"], condition=Q(status="pending"), name="payment_pending"
+            ),
         ]
 
     def __str__(self) -> str:

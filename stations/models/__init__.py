@@ -1,4 +1,5 @@
 from .alert import Alert
+from .alert_channel import AlertChannel, AlertNotice, AlertSilence
 from .certificate import InstalledRoot, StationCertificate
 from .charging_profile import InstalledProfile
 from .command import Command
@@ -17,11 +18,15 @@ from .meter_profile import MeterProfile
 from .pending_key import PendingKey
 from .security_event import SecurityEvent
 from .station import Connector, ConnectorStatus, GatewayProcess, Site, Station
+from .takeover import Takeovers
 from .tariff import TariffAssignment
 from .upload import LogRequest, ReceivedFile
 
 __all__ = [
     "Alert",
+    "AlertChannel",
+    "AlertNotice",
+    "AlertSilence",
     "Command",
     "CompositeSchedule",
     "ConfigurationReport",
@@ -45,6 +50,7 @@ __all__ = [
     "Site",
     "Station",
     "StationCertificate",
+    "Takeovers",
     "TariffAssignment",
     "UpdateStatus",
 ]
