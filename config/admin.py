@@ -5,7 +5,7 @@ from django.contrib import admin
 from billing.admin.base import ReadOnlyAdmin
 from billing.admin.filters import MomentFilter
 
-from .models import Tally, WorkerProcess
+from .models import RuleLook, Tally, WorkerProcess
 
 
 @admin.register(WorkerProcess)
@@ -24,3 +24,14 @@ class TallyAdmin(ReadOnlyAdmin):
     search_fields = ("name",)
     ordering = ("name",)
     fields = readonly_fields = ("name", "numbers", "until", "due_at")
+
+
+@admin.register(RuleLook)
+class RuleLookAdmin(ReadOnlyAdmin):
+    """Which rules of alerts there are in use, when each looked last and what that cost."""
+
+    list_display = ("kind", "looked_at", "took_ms", "due_at")
+    list_filter = (("looked_at", MomentFilter),)
+    search_fields = ("kind",)
+    ordering = ("kind",)
+    fields = readonly_fields = ("kind", "looked_at", "took_ms", "due_at", "until")

@@ -21,6 +21,7 @@ from billing.models import (
 from billing.payments.webhooks import KEPT_UNVERIFIED
 from stations import storage
 from stations.models import (
+    Alert,
     Command,
     ConnectorStatus,
     Frame,
@@ -157,6 +158,13 @@ PURGES = (
         "created_at",
         60,
         setting="CSMS_NOTICE_RETENTION_DAYS",
+    ),
+    Purge(
+        "resolved alerts",
+        Alert.objects.filter(resolved_at__isnull=False, resolved_by=None),
+        "resolved_at",
+        60,
+        setting="CSMS_ALERT_RETENTION_DAYS",
     ),
     Purge(
         "unsigned webhooks",

@@ -55,3 +55,24 @@ class Tally(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class RuleLook(models.Model):
+    """When a rule of alerts was last looked at, and by which claim (`config.watch`).
+
+    The claim lets one worker look at a time; it runs out if that worker dies. `until` is how far
+    a rule that reads what is new has read.
+    """
+
+    kind = models.CharField(max_length=40, primary_key=True)
+    due_at = models.DateTimeField(db_index=True)
+    looked_at = models.DateTimeField(null=True, blank=True)
+    took_ms = models.PositiveIntegerField(default=0)
+    until = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("look of a rule")
+        verbose_name_plural = _("looks of rules")
+
+    def __str__(self) -> str:
+        return self.kind

@@ -9,18 +9,21 @@ from billing.notices import delivery, telling
 from billing.outbox import Handler
 from billing.payments import alarms, returns, sandbox
 from billing.receipts import fiscal
-from stations.alerts import open_alert, resolve_alert
 from sessions_app.services import notices
+from stations.alerting import delivery as alert_delivery
+from stations.alerting import routing
+from stations.alerts import OPENED, RESOLVED, open_alert, resolve_alert
 from stations.models import Alert
 
 logger = logging.getLogger("kubat.alerts")
 WEBHOOK_OFF = "webhook_off"
 
 
-def log_alert(message: OutboxMessage) -> None:
-    """Write an alert to the log, where whatever watches the log finds it."""
+def tell_of_alert(message: OutboxMessage) -> None:
+    """Write an alert to the log, where whatever watches the log finds it, and note who is told."""
     event = message.topic.removeprefix("alert.")
     logger.warning("alert %s %s: %s", message.payload["alert"], event, message.payload["text"])
+    routing.note(message.payload["alert"])
 
 
 def open_payment_alert(message: OutboxMessage) -> None:
@@ -39,8 +42,10 @@ def resolve_webhook_alert(message: OutboxMessage) -> None:
 
 
 DELIVERIES: Mapping[str, Handler] = {
-    "alert.opened": log_alert,
-    "alert.resolved": log_alert,
+    OPENED: tell_of_alert,
+    RESOLVED: tell_of_alert,
+    routing.NOTICE: alert_delivery.tell,
+    routing.TRIAL: alert_delivery.try_out,
     fiscal.TOPIC: fiscal.register,
     alarms.TOPIC: open_payment_alert,
     returns.TOPIC: returns.send_refund,

@@ -24,10 +24,11 @@ from billing.payments.polling import poll_due
 from sessions_app.reconcile import run_nightly
 from stations import measured, measures, uploads
 from sessions_app.services import clocks, expire, firmware, guest, intervene, local_list, reserve
+from stations.alerting import routing
 from stations.certificates import issue
 from stations.uptime import history, months
 
-from . import housekeeping, notices, partitions, tallies
+from . import housekeeping, notices, partitions, tallies, watch
 from .models import WorkerProcess
 
 logger = logging.getLogger(__name__)
@@ -65,6 +66,8 @@ JOBS = (
     Job("outbox", lambda now: outbox.deliver_due(notices.DELIVERIES), is_long=True),
     Job("telegram links", telegram.read_awaited, every_s=3, is_long=True),
     Job("telegram", telegram.read_messages, every_s=60, is_long=True),
+    Job("alert rules", watch.run_due, every_s=1, is_long=True),
+    Job("alert notices", routing.post_due),
     Job("certificates", issue.renew_due, every_s=600, is_long=True),
     Job("payments", poll_due, is_long=True),
     *(Job(purge.name, purge.run, every_s=purge.every_s) for purge in housekeeping.PURGES),

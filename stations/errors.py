@@ -7,6 +7,8 @@ KubatError
 ├── SiteNotFound          404
 ├── WishNotFound          404
 ├── CertificateNotFound   404
+├── AlertEndsItself       409
+├── AddressRefused        400
 ├── CertificateEnded      409
 ├── StationInUse          409
 ├── SiteInUse             409
@@ -64,6 +66,18 @@ class CertificateNotFound(NotFound):
 class CertificateEnded(Conflict):
     code = "certificate_ended"
     detail_default = "This certificate proves nothing any more."
+
+
+class AlertEndsItself(Conflict):
+    code = "alert_ends_itself"
+    detail_default = (
+        "A rule watches the cause and resolves this when it is gone: silence it instead."
+    )
+
+
+class AddressRefused(Invalid):
+    code = "address_refused"
+    detail_default = "This is no address that a channel can have."
 
 
 class StationInUse(Conflict):

@@ -5,14 +5,17 @@ who writes it. It is bounded: when the database cannot keep up, the oldest lines
 counted.
 """
 
+import datetime as dt
 import itertools
 import logging
 import threading
 import time
 from collections import Counter, deque
+from typing import Any
 
+from django.conf import settings
 from django.db import IntegrityError, InterfaceError, OperationalError, transaction
-from django.db.models import F
+from django.db.models import Case, F, Q, Value, When
 from django.utils import timezone
 
 from . import frame_rows, measures
@@ -79,7 +82,7 @@ class FrameLog:
                 measures.DROPPED.add()
 
     def ignore(self, station_pk: int, kind: IgnoredFrames.Kind) -> None:
-        """Count one frame of a station that was ignored."""
+        """Count one frame of a station that was ignored, or that broke its schema."""
         measures.IGNORED.add(kind.value)
         with self._lock:
             self._ignored[station_pk, kind] += 1
@@ -130,12 +133,24 @@ class FrameLog:
 
 
 def _count(station_pk: int, kind: IgnoredFrames.Kind, count: int) -> None:
-    """Add to the count of a station; one that is gone has none."""
+    """Add to the count of a station; one that is gone has none.
+
+    A window begins with the first frame after the last one has lasted its time.
+    """
     rows = IgnoredFrames.objects.filter(station_id=station_pk, kind=kind)
+    now = timezone.now()
+    begins = Q(window_at__lte=now - dt.timedelta(seconds=settings.CSMS_SCHEMA_WINDOW_S))
+    more: dict[str, Any] = {
+        "count": F("count") + count,
+        "last_at": now,
+        "window_count": Case(When(begins, then=count), default=F("window_count") + count),
+        "window_at": Case(When(begins, then=Value(now)), default=F("window_at")),
+    }
+    new = {"count": count, "window_count": count, "last_at": now, "window_at": now}
     try:
         with transaction.atomic():
-            if not rows.update(count=F("count") + count, last_at=timezone.now()):
-                IgnoredFrames.objects.create(station_id=station_pk, kind=kind, count=count)
+            if not rows.update(**more):
+                IgnoredFrames.objects.create(station_id=station_pk, kind=kind, **new)
     except IntegrityError:
-        if not rows.update(count=F("count") + count, last_at=timezone.now()):
+        if not rows.update(**more):
             logger.warning("ignored frames of station %s are not counted", station_pk)

@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('billing', '0002_outbox_status'),
+        ("billing", "0002_outbox_status"),
     ]
 
     operations = [

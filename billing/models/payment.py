@@ -66,7 +66,9 @@ class Payment(models.Model):
         ]
         indexes = [
             models.Index(fields=["due_at"], condition=Q(due_at__isnull=False), name="payment_due"),
-            models.Index(fields=["status"], condition=Q(status="pending"), name="payment_pending"),
+            models.Index(
+                fields=["created_at"], condition=Q(status="pending"), name="payment_pending"
+            ),
         ]
 
     def __str__(self) -> str:

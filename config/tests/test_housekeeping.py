@@ -15,6 +15,7 @@ from config import housekeeping, worker
 from config.housekeeping import PURGES
 from config.models import WorkerProcess
 from stations.models import (
+    Alert,
     Command,
     ConnectorStatus,
     Frame,
@@ -128,7 +129,12 @@ def notice(station, at):
     return Notice.objects.create(user=user, kind="money", channel="email", created_at=at)
 
 
+def alert(station, at):
+    return Alert.objects.create(kind="test", cause=f"test:{at}", text="Past.", resolved_at=at)
+
+
 MAKERS = {
+    "stations.Alert": alert,
     "billing.Notice": notice,
     "stations.SecurityEvent": security_event,
     "stations.LogRequest": log_request,
@@ -183,11 +189,15 @@ def test_what_staff_asked_for_waits_or_failed_stays(station, olga):
     asked = command(station, long_ago, requested_by=olga, reason="it hung")
     waiting = command(station, None)
     failed = message(station, None)
+    by_staff = alert(station, long_ago)
+    Alert.objects.update(resolved_by=olga)
+    open_one = alert(station, None)
     OutboxMessage.objects.update(status="failed", created_at=long_ago)
     for purge in PURGES:
         purge.run(timezone.now())
     assert set(Command.objects.all()) == {asked, waiting}
     assert OutboxMessage.objects.get() == failed
+    assert set(Alert.objects.all()) == {by_staff, open_one}
 
 
 def test_a_process_that_died_is_forgotten_and_its_stations_stay(station):

@@ -2,6 +2,7 @@
 
 from . import (
     alert,
+    alert_channel,
     assignment,
     certificate,
     charging_profile,
@@ -23,6 +24,7 @@ from . import (
 
 __all__ = [
     "alert",
+    "alert_channel",
     "assignment",
     "certificate",
     "charging_profile",

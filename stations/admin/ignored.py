@@ -14,4 +14,11 @@ class IgnoredFramesAdmin(ReadOnlyAdmin):
     list_filter = ("kind", ("station", AutocompleteSelectFilter))
     list_select_related = ("station",)
     search_fields = ("station__station_id",)
-    fields = readonly_fields = ("station", "kind", "count", "last_at")
+    fields = readonly_fields = (
+        "station",
+        "kind",
+        "count",
+        "last_at",
+        "window_at",
+        "window_count",
+    )

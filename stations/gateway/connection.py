@@ -81,6 +81,8 @@ class Connection:
         "fence",
         "is_lenient",
         "lane",
+        "opened_at",
+        "peer",
         "station_id",
         "station_pk",
         "subprotocol",
@@ -99,7 +101,10 @@ class Connection:
         turns: asyncio.Semaphore,
         on_heard: Callable[[int], None],
         send: Send,
+        peer: str = "",
     ) -> None:
+        self.peer = peer
+        self.opened_at = time.monotonic()
         self.station_pk = admission.station_pk
         self.station_id = admission.station_id
         self.subprotocol = admission.subprotocol
@@ -138,6 +143,10 @@ class Connection:
         SAID[action if action in SAID else OTHER] += 1
         await self._send({"type": "websocket.send", "text": text})
 
+    def note_breach(self) -> None:
+        """Count a call that breaks its schema."""
+        self._frames.ignore(self.station_pk, Ignored.BREACH)
+
     def wake_lane(self) -> None:
         """Let the lane look for commands again; nothing is sent over a socket that closes."""
         if self._lane_task is None and not self._is_closing:
@@ -150,6 +159,10 @@ class Connection:
     def followed(self) -> Followed:
         """The running sessions whose samples need not be asked of the database."""
         return self._charge_point.followed
+
+    @property
+    def is_closing(self) -> bool:
+        return self._is_closing
 
     async def close(self, why: Close) -> None:
         """Close the socket; frames that come after this are left to the station's queue.

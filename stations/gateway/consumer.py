@@ -43,6 +43,7 @@ class StationConsumer(AsyncWebsocketConsumer):
             turns=self.gateway.turns,
             on_heard=self.gateway.heard,
             send=send,
+            peer=(scope["client"] or ("",))[0],
         )
         try:
             await self.accept(admission.answered)

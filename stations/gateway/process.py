@@ -6,6 +6,7 @@ fill the layer's capacity and cost a Redis subscription each.
 
 import asyncio
 import logging
+import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
@@ -18,7 +19,7 @@ from redis.exceptions import RedisError
 
 from sessions_app.services import calls, tracking
 
-from .. import commands, doorbell, measured, measures, presence, refusals
+from .. import commands, doorbell, measured, measures, presence, refusals, takeovers
 from ..frames import FrameLog
 from .agenda import Agenda
 from . import arrivals, bridge, handshake
@@ -70,6 +71,7 @@ class Gateway:
         self._all: set[Connection] = set()
         self._heard: set[int] = set()
         self._refusals: dict[tuple[int, refusals.Cause], refusals.Refusals] = {}
+        self._takeovers: list[takeovers.Takeover] = []
         self._closing: set[asyncio.Future[None]] = set()
         self._tasks: list[asyncio.Task[None]] = []
         self._starting: asyncio.Task[None] | None = None
@@ -114,6 +116,14 @@ class Gateway:
             count = self._refusals[key].count if key in self._refusals else 0
             self._refusals[key] = refusals.Refusals(*key, count + 1, timezone.now())
 
+    async def _replaced(self, connection: Connection) -> None:
+        """Close a socket that a newer one replaced; if it was young, that is kept."""
+        is_young = takeovers.is_young(time.monotonic() - connection.opened_at)
+        if is_young and not connection.is_closing:
+            told = takeovers.Takeover(connection.station_pk, connection.peer, timezone.now())
+            self._takeovers.append(told)
+        await connection.close(Close.REPLACED)
+
     def heard(self, station_pk: int) -> None:
         """Remember that a station is alive; the row is touched once for many."""
         self._heard.add(station_pk)
@@ -125,11 +135,11 @@ class Gateway:
             await connection.close(Close.SHUTDOWN)
         other = self._live.get(connection.station_pk)
         if other is not None and other.fence > connection.fence:
-            await connection.close(Close.REPLACED)
+            await self._replaced(connection)
             return
         self._live[connection.station_pk] = connection
         if other is not None:
-            await other.close(Close.REPLACED)
+            await self._replaced(other)
 
     async def leave(self, connection: Connection) -> None:
         """Let a closed connection go, with what was still asked over it."""
@@ -233,7 +243,7 @@ class Gateway:
         for station_pk in await as_chore(presence.moved, self.id, held):
             connection = self._live.get(station_pk)
             if connection is not None and connection.fence == held[station_pk]:
-                await connection.close(Close.REPLACED)
+                await self._replaced(connection)
         await as_chore(presence.clear_strays, self.id, set(self._live))
 
     async def _check_followed(self) -> None:
@@ -258,10 +268,13 @@ class Gateway:
             await self.arrivals.put(_touch_all, heard)
 
     async def _tell(self) -> None:
-        """Tell of refused handshakes, many together."""
+        """Tell of refused handshakes and of replaced sockets, many together."""
         refused, self._refusals = self._refusals, {}
         if refused:
             await as_chore(refusals.tell, list(refused.values()))
+        replaced, self._takeovers = self._takeovers, []
+        if replaced:
+            await as_chore(takeovers.note, replaced)
 
     async def _expire(self) -> None:
         self.writer.expire()
@@ -296,7 +309,7 @@ class Gateway:
         """Close the socket of a station that has a newer one."""
         connection = self._live.get(station_pk)
         if connection is not None and connection.fence < fence:
-            closing = asyncio.ensure_future(connection.close(Close.REPLACED))
+            closing = asyncio.ensure_future(self._replaced(connection))
             self._closing.add(closing)
             closing.add_done_callback(self._closing.discard)
 

@@ -46,6 +46,9 @@ class Link(Protocol):
 
     async def send(self, text: str, *, action: str = "") -> None: ...
 
+    def note_breach(self) -> None:
+        """Count a call that breaks its schema."""
+
 
 class ChargePoint(Protocol):
     """One OCPP version, spoken over one socket."""

@@ -28,7 +28,7 @@ def begin_history(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('stations', '0010_command_step'),
+        ("stations", "0010_command_step"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

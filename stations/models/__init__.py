@@ -1,4 +1,5 @@
 from .alert import Alert
+from .alert_channel import AlertChannel, AlertNotice, AlertSilence
 from .certificate import InstalledRoot, StationCertificate
 from .charging_profile import InstalledProfile
 from .command import Command
@@ -19,12 +20,16 @@ from .pending_key import PendingKey
 from .security_event import SecurityEvent
 from .station import Connector, ConnectorStatus, GatewayProcess, Site, Station
 from .stop_habit import StopHabit
+from .takeover import Takeovers
 from .tariff import TariffAssignment
 from .upload import LogRequest, ReceivedFile
 from .uptime import StationChange, UptimeExclusion, UptimeMonth
 
 __all__ = [
     "Alert",
+    "AlertChannel",
+    "AlertNotice",
+    "AlertSilence",
     "Command",
     "CompositeSchedule",
     "ConfigurationReport",
@@ -51,6 +56,7 @@ __all__ = [
     "StationCertificate",
     "StationChange",
     "StopHabit",
+    "Takeovers",
     "TariffAssignment",
     "UpdateStatus",
     "UptimeExclusion",

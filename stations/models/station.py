@@ -210,6 +210,13 @@ class Connector(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["station", "connector_id"], name="connector_once")
         ]
+        indexes = [
+            models.Index(
+                fields=["station"],
+                condition=models.Q(status="Faulted"),
+                name="connector_faulted",
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.station}/{self.connector_id}"

@@ -151,13 +151,17 @@ class Exchange(PythonOcpp):
     def _breach(self, call: wire.Call) -> OCPPError | None:
         """What is wrong with a call before anyone looks at what it means."""
         if call.fault:
+            self.link.note_breach()
             return FormationViolationError(call.fault)
         if call.action not in self.handlers:
             if schemas.is_known(SUBPROTOCOL, call.action):
                 return NotSupportedError("This action is not for a central system.")
             return NotImplementedError("This action is not known.")
         found = schemas.request_breach(SUBPROTOCOL, call.action, call.payload)
-        return found.error(found.description) if found else None
+        if found is None:
+            return None
+        self.link.note_breach()
+        return found.error(found.description)
 
     # --- What handlers use ----------------------------------------------------------------
 

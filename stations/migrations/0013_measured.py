@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('stations', '0010_command_step'),
+        ("stations", "0012_trace_parent"),
     ]
 
     operations = [

@@ -6,12 +6,12 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('sessions_app', '0004_readings_by_month'),
+        ("stations", "0011_uptime"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='chargingsession',
+            model_name='command',
             name='trace_parent',
             field=models.CharField(blank=True, db_default='', default='', editable=False, max_length=55),
         ),

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('sessions_app', '0004_readings_by_month'),
+        ("sessions_app", "0008_session_ended"),
         ('stations', '0010_command_step'),
     ]
 

@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('sessions_app', '0004_readings_by_month'),
+        ("sessions_app", "0006_trace_parent"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -6,12 +6,12 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('stations', '0010_command_step'),
+        ("sessions_app", "0005_stop_at"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='command',
+            model_name='chargingsession',
             name='trace_parent',
             field=models.CharField(blank=True, db_default='', default='', editable=False, max_length=55),
         ),

@@ -4,7 +4,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('sessions_app', '0004_readings_by_month'),
+        ("sessions_app", "0007_ignored_stops"),
     ]
 
     operations = [

@@ -1,0 +1,1 @@
+"""Who is told of alerts: kinds in words, channels, quiet hours, silences, digests, delivery."""
