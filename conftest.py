@@ -56,12 +56,30 @@ def find_nginx():
 SERVERS = {"postgres": (POSTGRES, has_postgres), "redis": (REDIS, has_redis)}
 
 
+def pytest_addoption(parser):
+    parser.addoption(
+        "--database-only",
+        action="store_true",
+        help="leave out the tests that ask no database: what they say does not depend on it",
+    )
+
+
 def pytest_collection_modifyitems(config, items):
-    """Leave out, rather than skip, what has no meaning on this database."""
+    """Leave out, rather than skip, what has no meaning on this database, or says nothing new."""
+    out = []
     if settings.IS_SQLITE:
-        out = [item for item in items if item.get_closest_marker("on_postgres")]
-        items[:] = [item for item in items if item not in out]
-        config.hook.pytest_deselected(items=out)
+        out += [item for item in items if item.get_closest_marker("on_postgres")]
+    if config.getoption("--database-only"):
+        out += [item for item in items if not has_database(item)]
+    left_out = set(out)
+    items[:] = [item for item in items if item not in left_out]
+    config.hook.pytest_deselected(items=out)
+
+
+def has_database(item):
+    """Whether pytest-django gives this test the database; without, it refuses each query."""
+    marks = map(item.get_closest_marker, ("django_db", "on_postgres"))
+    return any(marks) or "django_db_setup" in item.fixturenames
 
 
 @pytest.fixture(scope="session")

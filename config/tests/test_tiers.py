@@ -49,3 +49,24 @@ def test_in_ci_a_missing_server_is_a_failure():
     done = run_marked(CI="1")
     assert done.returncode == 1
     assert "2 errors" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("file", "asks"),
+    [
+        ("config/tests/test_tracing.py", "all"),
+        ("config/tests/test_files_served.py", "all"),
+        ("billing/tests/test_ledger.py", "all"),
+        ("billing/tests/test_money.py", "none"),
+    ],
+)
+def test_only_what_asks_no_database_is_left_out_when_that_is_wanted(file, asks):
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "--collect-only", "--database-only", file],
+        cwd=settings.BASE_DIR,
+        capture_output=True,
+        text=True,
+    )
+    counted = done.stdout.splitlines()[-1]
+    assert ("deselected" not in counted) == (asks == "all"), counted
+    assert counted.startswith("no tests collected") == (asks == "none"), counted
