@@ -76,6 +76,7 @@ GROUPS = (
             ("stations.firmwarereport", "monitoring"),
             ("stations.receivedfile", "attach_file"),
             ("sessions_app.sessionevent", "list_alt"),
+            ("sessions_app.stopstep", "front_hand"),
             ("sessions_app.reading", "speed"),
             ("sessions_app.transactionnumber", "tag"),
             ("billing.fiscalregistration", "verified"),

@@ -10,6 +10,7 @@ from . import (
     reconcile_run,
     reservation,
     session,
+    stop_step,
     transaction_number,
 )
 
@@ -23,5 +24,6 @@ __all__ = [
     "reconcile_run",
     "reservation",
     "session",
+    "stop_step",
     "transaction_number",
 ]

@@ -39,6 +39,7 @@ from sessions_app.models import (
     ReconcileRun,
     Reservation,
     SessionEvent,
+    StopStep,
 )
 from sessions_app.services import guest
 from sessions_app.tags import add_tag
@@ -113,6 +114,7 @@ def world(stage, alice, olga):
     leave_traces(station, olga)
     make_securities(station)
     ReconcileRun.objects.create(day=dt.date(2026, 11, 24), time_zone="Asia/Bishkek")
+    StopStep.objects.create(session=session, kind="remote_stop", energy_wh=1500)
     return session
 
 
@@ -326,6 +328,7 @@ def add_rows(numbers):
             user=user, station=station, origin="remote", limit_type="full", currency="KGS"
         )
         SessionEvent.objects.create(session=session, kind="moved", actor="test")
+        StopStep.objects.create(session=session, kind="remote_stop", energy_wh=0, asked_by=user)
         Reading.objects.create(
             session=session,
             station=station,
