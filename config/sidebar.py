@@ -92,6 +92,7 @@ GROUPS = (
             ("sessions_app.sessionevent", "list_alt"),
             ("sessions_app.backstop", "vertical_align_bottom"),
             ("sessions_app.backstoprefusal", "block"),
+            ("sessions_app.stopstep", "front_hand"),
             ("sessions_app.reading", "speed"),
             ("sessions_app.transactionnumber", "tag"),
             ("billing.fiscalregistration", "verified"),

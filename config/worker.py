@@ -22,8 +22,8 @@ from billing import context, outbox
 from billing.notices import telegram
 from billing.payments.polling import poll_due
 from sessions_app.reconcile import run_nightly
-from stations import measured, measures, uploads
 from sessions_app.services import clocks, expire, firmware, guest, intervene, local_list, reserve
+from stations import measured, measures, uploads
 from stations.alerting import routing
 from stations.certificates import issue
 from stations.uptime import history, months

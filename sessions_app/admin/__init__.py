@@ -11,6 +11,7 @@ from . import (
     reconcile_run,
     reservation,
     session,
+    stop_step,
     transaction_number,
 )
 
@@ -25,5 +26,6 @@ __all__ = [
     "reconcile_run",
     "reservation",
     "session",
+    "stop_step",
     "transaction_number",
 ]

@@ -6,11 +6,13 @@ from django import forms
 from django.contrib import admin
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
+from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldBooleanSwitchWidget
 
-from billing.admin.base import RecordInline
+from billing.admin.base import DiaryAdmin, RecordInline
 from billing.admin.display import EMPTY, energy_column, link
+from billing.admin.filters import MomentFilter
 from billing.admin.reasoned import Act, Done, ReasonForm, reasoned
 from stations.models import Alert, Command
 
@@ -38,6 +40,33 @@ class StopStepInline(RecordInline):
     @admin.display(description=_("by"))
     def by(self, step: StopStep) -> str:
         return step.asked_by.username if step.asked_by else EMPTY
+
+
+@admin.register(StopStep)
+class StopStepAdmin(DiaryAdmin):
+    list_display = ("taken_at", "session", "kind", "outcome", "answer", "asked_by", "reason")
+    list_filter = (
+        "kind",
+        "outcome",
+        ("session__station", AutocompleteSelectFilter),
+        ("asked_by", AutocompleteSelectFilter),
+        ("taken_at", MomentFilter),
+    )
+    list_select_related = ("session", "asked_by")
+    search_fields = ("session__id", "session__station__station_id", "asked_by__username")
+    ordering = ("-id",)
+    fields = readonly_fields = (
+        "session",
+        "taken_at",
+        "kind",
+        "outcome",
+        "answer",
+        "answered_at",
+        energy_column("energy_wh", _("energy by then")),
+        "asked_by",
+        "reason",
+        "closed_at",
+    )
 
 
 def session_of(row: ChargingSession | Alert) -> ChargingSession | None:

@@ -10,9 +10,9 @@ from .session import ChargingSession, SessionEvent, SessionStatus, TransactionNu
 from .stop_step import STOP_IGNORED, StopStep
 
 __all__ = [
+    "STOP_IGNORED",
     "Backstop",
     "BackstopRefusal",
-    "STOP_IGNORED",
     "ChargingSession",
     "GuestCharge",
     "IdTag",

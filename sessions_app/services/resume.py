@@ -8,8 +8,8 @@ from stations.models import Station
 from ..models import ChargingSession, SessionStatus
 from ..models.session import RUNNING
 from ..outlook import Outlook
-from .steering import Plan
 from .notices import tell_of_return
+from .steering import Plan
 from .stopping import ask_station_to_stop
 
 

@@ -40,6 +40,7 @@ from sessions_app.models import (
     ReconcileRun,
     Reservation,
     SessionEvent,
+    StopStep,
 )
 from sessions_app.services import guest
 from sessions_app.tags import add_tag
@@ -119,6 +120,7 @@ def world(stage, alice, olga):
     keyed = endpoints.add_endpoint(facts={"url": "https://erp.example/"}, by=olga)
     endpoints.send_test(endpoint_id=keyed.endpoint.pk, by=olga)
     ReconcileRun.objects.create(day=dt.date(2026, 11, 24), time_zone="Asia/Bishkek")
+    StopStep.objects.create(session=session, kind="remote_stop", energy_wh=1500)
     return session
 
 
@@ -348,6 +350,7 @@ def add_rows(numbers):
             user=user, station=station, origin="remote", limit_type="full", currency="KGS"
         )
         SessionEvent.objects.create(session=session, kind="moved", actor="test")
+        StopStep.objects.create(session=session, kind="remote_stop", energy_wh=0, asked_by=user)
         Reading.objects.create(
             session=session,
             station=station,

@@ -11,10 +11,10 @@ from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminSplitDateTimeWidget
 
-from sessions_app.admin.stop_step import BUTTONS, StopButtons
 from billing.admin.base import DiaryAdmin, ReadOnlyAdmin, RecordInline
 from billing.admin.filters import CaseFilter, Cases, MomentFilter, ResolvedFilter
 from billing.admin.reasoned import Act, Done, ReasonForm, reasoned
+from sessions_app.admin.stop_step import BUTTONS, StopButtons
 
 from .. import alerts, silences
 from ..alerting import kinds

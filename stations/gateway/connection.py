@@ -22,8 +22,8 @@ from sessions_app.services.steering import Plan
 from ..frames import IN, OUT, FrameLog
 from ..measures import CLOSED, FRAMES, OTHER, QUICK_S, REPLY
 from ..models import IgnoredFrames, Station
-from .agenda import Agenda
 from . import schemas, wire
+from .agenda import Agenda
 from .bridge import DatabaseAway, patiently
 from .followed import Followed
 from .handshake import Admission

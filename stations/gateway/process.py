@@ -21,8 +21,8 @@ from sessions_app.services import calls, tracking
 
 from .. import commands, doorbell, measured, measures, presence, refusals, takeovers
 from ..frames import FrameLog
-from .agenda import Agenda
 from . import arrivals, bridge, handshake
+from .agenda import Agenda
 from .arrivals import Verdict
 from .bridge import DatabaseAway, as_chore, in_database, patiently
 from .connection import Close, Connection
