@@ -33,6 +33,8 @@ from config import tallies
 from config.models import WorkerProcess
 from conftest import PASSWORD
 from sessions_app.models import (
+    Backstop,
+    BackstopRefusal,
     ChargingSession,
     LocalList,
     Orphan,
@@ -113,6 +115,8 @@ def world(stage, alice, olga):
         station_id="K-1", connector_id=2, amount=Minor(20_000), provider="manual", seller=olga
     )
     reserve(station, alice)
+    Backstop.objects.create(session=session)
+    BackstopRefusal.objects.create(station=station, until=timezone.now())
     make_payments(alice, olga)
     leave_traces(station, olga)
     make_securities(station)
