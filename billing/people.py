@@ -10,16 +10,19 @@ from .errors import Invalid
 from .models import User
 
 
-def register(*, email: str | None, phone: str | None, password: str, name: str = "") -> User:
+def register(
+    *, email: str | None, phone: str | None, password: str, name: str = "", language: str = ""
+) -> User:
     """Create a driver, who can log in at once, by `email` or `phone` (E.164) or both.
 
-    Raises Invalid when neither is given, one is taken by anyone, or the password is weak.
+    `language` is that of notices; empty: this installation's. Raises Invalid when neither is
+    given, one is taken by anyone, or the password is weak.
     """
     email, phone = User.objects.normalize_email(email), phone or None
     username = email or phone
     if not username:
         raise Invalid("Give an e-mail or a phone.", fields={"email": ["Give this or a phone."]})
-    user = User(username=username, email=email, phone=phone, name=name)
+    user = User(username=username, email=email, phone=phone, name=name, language=language)
     _check_free(email=email, phone=phone)
     try:
         validate_password(password, user)

@@ -30,8 +30,11 @@ POSITIVE = (
     "CSMS_GATEWAY_THREADS",
     "CSMS_HEARTBEAT_INTERVAL_S",
     "CSMS_LOST_AFTER_S",
+    "CSMS_LOST_NOTICE_AFTER_S",
     "CSMS_METER_INTERVAL_S",
     "CSMS_MIN_HOLD",
+    "CSMS_NEARLY_USED_PERCENT",
+    "CSMS_NOTICE_RETENTION_DAYS",
     "CSMS_OSMP_MAX",
     "CSMS_OSMP_MIN",
     "CSMS_PAYMENT_LIFETIME_S",
@@ -65,6 +68,7 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
         *_check_place(),
         *_check_network(),
         *_check_payments(),
+        *_check_notices(),
         *_check_data(),
     ]
 
@@ -166,6 +170,22 @@ def _check_payments() -> Iterator[CheckMessage]:
             "CSMS_SANDBOX_PAYMENTS lets drivers credit themselves beside real payments.",
             id="kubat.W002",
         )
+
+
+def _check_notices() -> Iterator[CheckMessage]:
+    if settings.CSMS_SMS_URL and "{phone}" not in settings.CSMS_SMS_URL:
+        yield Error("CSMS_SMS_URL names the phone by {phone}.", id="kubat.E040")
+    if settings.CSMS_NOTICE_LANGUAGE not in dict(settings.LANGUAGES):
+        yield Error("CSMS_NOTICE_LANGUAGE is ky, ru or en.", id="kubat.E041")
+    if settings.CSMS_NEARLY_USED_PERCENT > 100:
+        yield Error("CSMS_NEARLY_USED_PERCENT is at most 100.", id="kubat.E042")
+    if bool(settings.CSMS_TELEGRAM_TOKEN) != bool(settings.CSMS_TELEGRAM_BOT):
+        yield Error("Telegram needs the token and the name of a bot.", id="kubat.E043")
+    telegram = urllib.parse.urlsplit(settings.CSMS_TELEGRAM_URL)
+    if telegram.scheme != "https" and telegram.hostname not in LOCAL_HOSTS:
+        yield Error("CSMS_TELEGRAM_URL begins with https.", id="kubat.E044")
+    if settings.EMAIL_URL and not settings.CSMS_MAIL_FROM:
+        yield Error("Mail needs CSMS_MAIL_FROM, who it is from.", id="kubat.E045")
 
 
 def _is_address(text: str) -> bool:

@@ -11,7 +11,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from knox.models import AuthToken
 
 from billing.api.idempotency import KEPT_FOR
-from billing.models import IdempotentRequest, OutboxMessage, PaymentWebhook
+from billing.models import IdempotentRequest, Notice, OutboxMessage, PaymentWebhook
 from billing.payments.webhooks import KEPT_UNVERIFIED
 from stations import storage
 from stations.models import (
@@ -123,6 +123,13 @@ PURGES = (
         "delivered_at",
         10,
         setting="CSMS_OUTBOX_RETENTION_DAYS",
+    ),
+    Purge(
+        "old notices",
+        Notice.objects.all(),
+        "created_at",
+        60,
+        setting="CSMS_NOTICE_RETENTION_DAYS",
     ),
     Purge(
         "unsigned webhooks",

@@ -4,9 +4,11 @@ import logging
 from collections.abc import Mapping
 
 from billing.models import OutboxMessage
+from billing.notices import delivery, telling
 from billing.outbox import Handler
 from billing.payments import alarms, returns, sandbox
 from billing.receipts import fiscal
+from sessions_app.services import notices
 from stations.alerts import open_alert
 from stations.models import Alert
 
@@ -32,4 +34,6 @@ DELIVERIES: Mapping[str, Handler] = {
     alarms.TOPIC: open_payment_alert,
     returns.TOPIC: returns.send_refund,
     sandbox.TOPIC: sandbox.deliver,
+    telling.TOPIC: delivery.deliver,
+    notices.LOST_TOPIC: notices.tell_of_loss,
 }

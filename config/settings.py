@@ -194,6 +194,22 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 
+# --- What drivers are told (docs/notices.md) ---------------------------------------------------
+
+EMAIL_URL: str = env.str("EMAIL_URL", default="")
+# Into the settings go EMAIL_BACKEND, EMAIL_HOST and the rest.
+globals().update(environ.Env.email_url_config(EMAIL_URL or "dummymail://"))
+EMAIL_TIMEOUT = 10
+CSMS_MAIL_FROM: str = env.str("CSMS_MAIL_FROM", default="")
+DEFAULT_FROM_EMAIL = CSMS_MAIL_FROM or "kubat@localhost"
+CSMS_SMS_URL: str = env.str("CSMS_SMS_URL", default="")
+CSMS_TELEGRAM_URL: str = env.str("CSMS_TELEGRAM_URL", default="https://api.telegram.org")
+CSMS_TELEGRAM_TOKEN: str = env.str("CSMS_TELEGRAM_TOKEN", default="")
+CSMS_TELEGRAM_BOT: str = env.str("CSMS_TELEGRAM_BOT", default="")
+CSMS_NOTICE_LANGUAGE: str = env.str("CSMS_NOTICE_LANGUAGE", default="ru")
+CSMS_NEARLY_USED_PERCENT: int = env.int("CSMS_NEARLY_USED_PERCENT", default=80)
+CSMS_LOST_NOTICE_AFTER_S: int = env.int("CSMS_LOST_NOTICE_AFTER_S", default=120)
+
 # --- API ------------------------------------------------------------------------------------
 
 REST_FRAMEWORK = {
@@ -241,6 +257,7 @@ SPECTACULAR_SETTINGS = {
         "TopUpStatus": "billing.models.payment.Payment.Status",
         "GuestChargeStatus": "sessions_app.models.guest.GuestCharge.State",
         "RefundStatus": "sessions_app.api.guest.RefundStatus",
+        "NoticeChannel": "billing.models.notice.NoticeChannel",
         "TransferKind": "billing.models.account.Transfer.Kind",
         "TransferCode": "billing.models.account.Transfer.Code",
     },
@@ -320,6 +337,7 @@ CSMS_FRAME_RETENTION_DAYS: int = env.int("CSMS_FRAME_RETENTION_DAYS", default=30
 CSMS_STATUS_RETENTION_DAYS: int = env.int("CSMS_STATUS_RETENTION_DAYS", default=365)
 CSMS_COMMAND_RETENTION_DAYS: int = env.int("CSMS_COMMAND_RETENTION_DAYS", default=180)
 CSMS_OUTBOX_RETENTION_DAYS: int = env.int("CSMS_OUTBOX_RETENTION_DAYS", default=30)
+CSMS_NOTICE_RETENTION_DAYS: int = env.int("CSMS_NOTICE_RETENTION_DAYS", default=180)
 CSMS_RECONCILE_HOUR: int = env.int("CSMS_RECONCILE_HOUR", default=3)
 CSMS_GATEWAY_THREADS: int = env.int("CSMS_GATEWAY_THREADS", default=8)
 CSMS_EMBEDDED_WORKER: bool = env.bool("CSMS_EMBEDDED_WORKER", default=IS_SQLITE)
@@ -352,6 +370,9 @@ LOGGING = {
         # Every malformed frame would be a traceback there; the gateway counts and logs its own.
         "ocpp": {"level": "CRITICAL"},
         "daphne": {"level": "WARNING"},
+        # They write the addresses that they call: of drivers, and with the bot's token.
+        "httpx": {"level": "WARNING"},
+        "apprise": {"level": "CRITICAL"},
         "uvicorn": {"level": "WARNING"},
         # It tells of every table of every font that a PDF embeds.
         "fontTools": {"level": "WARNING"},

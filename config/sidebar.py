@@ -58,6 +58,8 @@ GROUPS = (
         _("People"),
         (
             ("billing.user", "person"),
+            ("billing.notice", "sms"),
+            ("billing.noticepreference", "tune"),
             ("auth.group", "group"),
             ("knox.authtoken", "key"),
             ("admin.logentry", "history"),

@@ -19,6 +19,7 @@ from django.db import InterfaceError, OperationalError, close_old_connections
 from django.utils import timezone
 
 from billing import outbox
+from billing.notices import telegram
 from billing.payments.polling import poll_due
 from sessions_app.reconcile import run_nightly
 from sessions_app.services import clocks, expire, firmware, guest, local_list, reserve
@@ -57,6 +58,8 @@ JOBS = (
     Job("log requests", uploads.run_due, every_s=10),
     Job("reservations", reserve.run_due),
     Job("outbox", lambda now: outbox.deliver_due(notices.DELIVERIES), is_long=True),
+    Job("telegram links", telegram.read_awaited, every_s=3, is_long=True),
+    Job("telegram", telegram.read_messages, every_s=60, is_long=True),
     Job("certificates", issue.renew_due, every_s=600, is_long=True),
     Job("payments", poll_due, is_long=True),
     *(Job(purge.name, purge.run, every_s=purge.every_s) for purge in housekeeping.PURGES),

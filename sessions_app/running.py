@@ -2,9 +2,9 @@
 
 A socket keeps one of these for each session that runs over it, made from the row. `advance` says
 what one more sample changes, or None wherever anything is unusual: a meter that bends the rules, a
-limit that is reached, a clock that tells something new, several moments in one message. Then the
-whole use case (services/meter) does it, under the session's lock. What is stored is bound to the
-row's version, so a session that moved meanwhile is never written over.
+limit that is reached or nearly used, a clock that tells something new, several moments in one
+message. Then the whole use case (services/meter) does it, under the session's lock. What is stored
+is bound to the row's version, so a session that moved meanwhile is never written over.
 """
 
 import datetime as dt
@@ -86,6 +86,7 @@ class Running:
     power_kw: Decimal
     bounds: Bounds
     price: Price
+    warning: Bounds | None = None
 
     def advance(self, fact: Metered, *, least_gain_s: float) -> Step | None:
         """Return what a message changes, or None where the whole use case must see it.
@@ -105,6 +106,10 @@ class Running:
             energy_wh=energy_wh, total=total, soc=sample.soc, now=fact.received_at
         ):
             return None
+        if self.warning and self.warning.are_reached(
+            energy_wh=energy_wh, total=total, soc=None, now=fact.received_at
+        ):
+            return None  # its driver is told, once
         heard_at = max(fact.received_at, self.heard_at)
         return Step(
             self.session_id,

@@ -24,9 +24,11 @@ from ..payments.topups import request_top_up
 from .base import KubatAdmin
 from .display import EMPTY, list_link, money
 from .filters import MomentFilter
+from .notice import NoticeInline
 from .reasoned import Act, Done, ReasonForm, actor_of, reasoned
 from .user_forms import NewUserForm, PasswordForm, UserForm
 
+NAMES = ("username", "email", "phone", "name")
 RIGHTS = ("is_staff", "is_superuser", "groups", "user_permissions")
 
 
@@ -99,7 +101,7 @@ class UserAdmin(KubatAdmin, DjangoUserAdmin):  # type: ignore[type-arg]  # not g
         "date_joined",
     )
     fieldsets = (
-        (None, {"fields": ("username", "email", "phone", "name", "password", "is_active")}),
+        (None, {"fields": (*NAMES, "language", "password", "is_active")}),
         (_("Money"), {"fields": ("balance", "held", "available", "rfid_cap", "money_pages")}),
         (_("Rights"), {"fields": RIGHTS}),
         (_("Dates"), {"fields": ("date_joined", "last_login")}),
@@ -107,7 +109,7 @@ class UserAdmin(KubatAdmin, DjangoUserAdmin):  # type: ignore[type-arg]  # not g
     add_fieldsets = (
         (
             None,
-            {"fields": ("username", "email", "phone", "name", "password1", "password2")},
+            {"fields": (*NAMES, "password1", "password2")},
         ),
     )
     actions = ("block", "unblock")
@@ -116,6 +118,10 @@ class UserAdmin(KubatAdmin, DjangoUserAdmin):  # type: ignore[type-arg]  # not g
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         people: QuerySet[User] = super().get_queryset(request)
         return people.select_related("account")
+
+    def get_inlines(self, request: HttpRequest, obj: Model | None) -> list[Any]:
+        """Who is about to be added was told nothing."""
+        return [NoticeInline] if obj else []
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
         """Only a superuser gives rights: whoever may give them may take all of them."""

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.http import HttpResponse
-from django.utils.translation import get_language
+from django.utils.translation import get_language, get_language_from_request
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.negotiation import BaseContentNegotiation
@@ -46,6 +46,13 @@ def language_of(request: Request) -> str:
     if code not in LANGUAGES:
         raise Invalid(fields={"lang": [f"Choose one of: {', '.join(LANGUAGES)}."]})
     return code
+
+
+def language_asked_for(request: Request) -> str:
+    """The language that an app asks for in Accept-Language; empty where it asks for none."""
+    if not request.headers.get("Accept-Language"):
+        return ""
+    return get_language_from_request(request).partition("-")[0]
 
 
 def as_file(content: bytes | str, *, name: str, kind: str, language: str) -> HttpResponse:

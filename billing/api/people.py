@@ -19,6 +19,7 @@ from ..limits import Limit
 from ..models import User
 from ..people import register
 from ..phone import to_e164
+from .documents import language_asked_for
 from .scope import caller
 
 REGISTRATIONS = Limit("registration", times=60, period_s=60)
@@ -89,6 +90,7 @@ class RegisterView(APIView):
             phone=given.get("phone"),
             password=given["password"],
             name=given.get("name") or "",
+            language=language_asked_for(request),
         )
         return Response(UserSerializer(user).data, status=status.HTTP_201_CREATED)
 

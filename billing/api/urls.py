@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern
 
-from . import books, people, receipts, statements, topups
+from . import books, notices, people, receipts, statements, topups
 from .routing import api_path
 
 urlpatterns: list[URLPattern] = [
@@ -10,6 +10,8 @@ urlpatterns: list[URLPattern] = [
     *api_path("auth/login", people.LogInView.as_view(), "login"),
     *api_path("auth/logout", people.LogOutView.as_view(), "logout"),
     *api_path("auth/me", people.MeView.as_view(), "me"),
+    *api_path("auth/me/notices", notices.NoticesView.as_view(), "notices"),
+    *api_path("auth/me/telegram", notices.TelegramView.as_view(), "telegram"),
     *api_path("billing/balance", books.BalanceView.as_view(), "balance"),
     *api_path("billing/transfers", books.TransfersView.as_view(), "transfers"),
     *api_path("billing/receipts", receipts.ReceiptsView.as_view(), "receipts"),

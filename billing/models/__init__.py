@@ -1,5 +1,6 @@
 from .account import Account, Transfer
 from .idempotency import IdempotentRequest
+from .notice import Notice, NoticeChannel, NoticeKind, NoticePreference
 from .outbox import OutboxMessage
 from .payment import Payment, PaymentReturn
 from .receipt import FiscalRegistration, Receipt, ReceiptCounter
@@ -13,6 +14,10 @@ __all__ = [
     "Account",
     "FiscalRegistration",
     "IdempotentRequest",
+    "Notice",
+    "NoticeChannel",
+    "NoticeKind",
+    "NoticePreference",
     "OutboxMessage",
     "Payment",
     "PaymentReturn",

@@ -3,6 +3,7 @@
 import uuid
 from typing import Any, ClassVar
 
+from django.conf import settings
 from django.contrib.auth.models import AbstractUser, UserManager
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -38,6 +39,14 @@ class User(AbstractUser):
     name = models.CharField(_("name"), max_length=150, blank=True)
     rfid_cap_minor = models.BigIntegerField(
         _("own limit for a start by card"), null=True, blank=True
+    )
+
+    language = models.CharField(
+        _("language"),
+        max_length=2,
+        choices=settings.LANGUAGES,
+        blank=True,
+        help_text=_("In which they are told; empty: that of this installation."),
     )
 
     is_guest = models.BooleanField(

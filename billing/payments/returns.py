@@ -15,6 +15,7 @@ from ..blocking import block
 from ..errors import Conflict, InsufficientFunds, Invalid, ProviderRefused
 from ..models import Account, OutboxMessage, Payment, PaymentReturn, Transfer, User
 from ..money import Minor, to_text
+from ..notices.telling import tell_of_return
 from .alarms import raise_alarm
 from .providers import ONLINE, PROVIDERS
 from .topups import locked
@@ -188,6 +189,7 @@ def _finish(return_id: uuid.UUID) -> None:
     if row.status == Status.PENDING:
         _end(row, Status.DONE)
         _mark_if_all_returned(row.payment)
+        tell_of_return(row)
 
 
 @transaction.atomic

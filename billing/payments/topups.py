@@ -11,6 +11,7 @@ from .. import ledger
 from ..errors import Conflict, Forbidden, Invalid, NotFound
 from ..models import Payment, Transfer, User
 from ..money import Minor
+from ..notices.telling import tell_of_payment
 from .providers import ONLINE, PROVIDERS, enabled
 
 MAX_TOPUP = Minor(1_000_000_000)
@@ -78,6 +79,7 @@ def confirm(payment_id: uuid.UUID) -> Payment:
     payment.due_at = None
     payment.problem = ""
     payment.save(update_fields=["status", "paid_at", "due_at", "problem"])
+    tell_of_payment(payment)
     return payment
 
 

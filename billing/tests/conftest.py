@@ -2,6 +2,7 @@ import pytest
 from django.core.cache import cache
 from rest_framework.test import APIClient
 
+from .told import bot, fresh_channels, gateway, mailbox  # noqa: F401  # fixtures
 from .web import signed_in
 
 

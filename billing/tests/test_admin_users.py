@@ -7,7 +7,7 @@ from django.core.cache import cache
 from django.urls import reverse
 from knox.models import AuthToken
 
-from billing.models import User
+from billing.models import Notice, NoticePreference, User
 from billing.tests.back_office import press, values_of
 from conftest import PASSWORD
 
@@ -218,3 +218,45 @@ def test_a_group_is_made_and_removed(olgas):
     assert not Group.objects.exists()
     entries = LogEntry.objects.filter(object_id=str(group.pk)).order_by("pk")
     assert [entry.change_message for entry in entries] == ["new team", "Remove: team is gone"]
+
+
+# --- What they were told --------------------------------------------------------------------------
+
+
+def told(user, **values):
+    row = {"kind": "money", "channel": "email", "address": "a…@example.org", "language": "en"}
+    return Notice.objects.create(user=user, **{"text": "500 som arrived."} | row | values)
+
+
+def test_the_page_of_a_person_shows_what_they_were_told_and_how_it_went(olgas, alice, bob):
+    told(alice, status="sent")
+    told(alice, status="dropped", reason="too late")
+    told(bob, text="Another's.")
+    page = olgas.get(change_page(alice)).text
+    for shown in ("500 som arrived.", "a…@example.org", "too late", "dropped"):
+        assert shown in page
+    assert "Another's." not in page
+
+
+def test_whoever_may_not_see_notices_does_not_see_them_there(client, manager, alice):
+    told(alice, status="sent")
+    client.force_login(manager)
+    page = client.get(change_page(alice))
+    assert page.status_code == 200
+    assert "500 som arrived." not in page.text
+
+
+def test_the_list_finds_a_persons_notices_and_changes_none(olgas, alice):
+    row = told(alice, status="sent")
+    notices = reverse("admin:billing_notice_changelist")
+    assert "a…@example.org" in olgas.get(notices, {"q": alice.username}).text
+    assert "a…@example.org" not in olgas.get(notices, {"q": "nobody"}).text
+    assert olgas.post(f"{notices}{row.pk}/change/", {"text": "x"}).status_code == 403
+    assert olgas.post(f"{notices}{row.pk}/delete/", {"post": "yes"}).status_code == 403
+
+
+def test_how_a_person_is_told_is_shown_without_their_chat(olgas, alice):
+    NoticePreference.objects.create(user=alice, choices={"money": []}, telegram_chat=555000111)
+    page = olgas.get(reverse("admin:billing_noticepreference_change", args=[alice.pk])).text
+    assert "money" in page
+    assert "555000111" not in page

@@ -10,7 +10,7 @@ from django.contrib.sessions.models import Session
 from django.utils import timezone
 from knox.models import AuthToken
 
-from billing.models import IdempotentRequest, OutboxMessage
+from billing.models import IdempotentRequest, Notice, OutboxMessage
 from config import housekeeping, worker
 from config.housekeeping import PURGES
 from config.models import WorkerProcess
@@ -111,7 +111,13 @@ def security_event(station, at):
     return SecurityEvent.objects.create(station=station, type="FirmwareUpdated", received_at=at)
 
 
+def notice(station, at):
+    user = apps.get_model("billing.User").objects.get_or_create(username="u")[0]
+    return Notice.objects.create(user=user, kind="money", channel="email", created_at=at)
+
+
 MAKERS = {
+    "billing.Notice": notice,
     "stations.SecurityEvent": security_event,
     "stations.LogRequest": log_request,
     "stations.ReceivedFile": received,

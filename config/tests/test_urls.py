@@ -22,6 +22,9 @@ ACCESS = {
     "auth/login": {"post": EVERYONE},
     "auth/logout": {"post": SIGNED_IN},
     "auth/me": READ,
+    "auth/me/notices": READ | {"put": SIGNED_IN},
+    "auth/me/telegram": {"post": SIGNED_IN, "delete": SIGNED_IN},
+    "r/<str:token>": {"get": EVERYONE},
     "billing/balance": READ,
     "billing/transfers": READ,
     "billing/receipts": READ,
@@ -76,6 +79,7 @@ CALLS = [(route, method, who) for route, access in ACCESS.items() for method, wh
 
 NOT_JSON = {
     "auth/logout",
+    "auth/me/telegram",
     "billing/sandbox/<uuid:payment_id>",
     "billing/webhooks/<str:provider>",
     "ocpp/guest_charge/<str:token>/stop",

@@ -12,6 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from billing.api.documents import language_asked_for
 from billing.api.fields import MoneyField
 from billing.api.idempotency import IdempotentPost
 from billing.client import address_of
@@ -44,6 +45,12 @@ class GuestChargeRequest(serializers.Serializer[Any]):
         help_text="What is paid now; what is not used of it goes back.",
     )
     provider = serializers.ChoiceField(list(PROVIDERS))
+    email = serializers.EmailField(
+        default="",
+        allow_blank=True,
+        max_length=254,
+        help_text="Where you are told how it ends, and what goes back.",
+    )
 
 
 class RefundStatus(TextChoices):
@@ -124,7 +131,7 @@ class GuestCharges(IdempotentPost):
         wanted = parse(GuestChargeRequest, request)
         _limit(request)
         seller = request.user if isinstance(request.user, User) and request.user.is_staff else None
-        opened = open_charge(seller=seller, **wanted)
+        opened = open_charge(seller=seller, language=language_asked_for(request), **wanted)
         shown = GuestChargeSerializer(opened.charge, context={"request": request}).data
         return Response({"token": opened.token, **shown}, status=201)
 

@@ -81,6 +81,7 @@ class ChargingSession(models.Model):
     `bill` stores the periods that the price was computed from, so it can be recomputed (P9).
     `due_at` is when the worker must look at it next. `stop_received_at` tells a session that its
     station ended from one that we ended on its last reading, which a late stop still corrects.
+    `warned_at` is when its driver was told that most of the limit is used.
     `stated_minor` is the most that the driver pays by an operator's decision in review.
     """
 
@@ -140,6 +141,7 @@ class ChargingSession(models.Model):
     stop_received_at = models.DateTimeField(null=True, blank=True)
     last_reading_at = models.DateTimeField(null=True, blank=True)
     lost_at = models.DateTimeField(null=True, blank=True)
+    warned_at = models.DateTimeField(null=True, blank=True)
     stop_requested_at = models.DateTimeField(null=True, blank=True)
     stop_requested_by = models.CharField(max_length=12, blank=True)
     stop_reason = models.CharField(max_length=32, blank=True)

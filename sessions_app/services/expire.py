@@ -16,6 +16,7 @@ from ..models import ChargingSession, SessionEvent, SessionStatus
 from . import calls
 from .bill import price_session
 from .limits import LOOK_EVERY, is_reached, is_silent, next_look, projected_wh
+from .notices import expect_loss, tell_of_return
 from .settle import STOP_IGNORED, complete_cancelled, give_up, settle_on_last_reading
 from .start import START_ACTION
 from .stopping import RESEND_AFTER, ask_station_to_stop, begin_stopping
@@ -74,11 +75,13 @@ def _note_presence(session_id: uuid.UUID, now: dt.datetime) -> None:
         is_lost = not session.station.is_online
         if is_lost == (session.lost_at is not None):
             return
+        tell_of_return(session)
         session.lost_at = now if is_lost else None
         session.save(update_fields=["lost_at"])
         if is_lost:
             _look_again(session, min(session.due_at or now, _given_up_at(now)))
             session.note(SessionEvent.Kind.FLAGGED, actor="kubat", flag="lost")
+            expect_loss(session)
 
 
 def _look(session_id: uuid.UUID, now: dt.datetime) -> None:

@@ -18,7 +18,7 @@ from django.db import transaction
 
 from billing import ledger
 from billing.errors import Conflict, InsufficientFunds, Invalid, KubatError
-from billing.models import User
+from billing.models import NoticePreference, User
 from billing.money import Minor, to_major, to_minor, to_text
 from billing.payments.providers import PROVIDERS
 from billing.payments.returns import left_of, request_refund
@@ -59,18 +59,22 @@ def open_charge(
     amount: Minor,
     provider: str,
     seller: User | None,
+    email: str = "",
+    language: str = "",
 ) -> Opened:
     """Record a guest, their payment of `amount` (minor units), and what it is to buy.
 
-    `seller` is the member of staff who took the money, for a provider that is theirs. Raises as
-    `request_start` where nothing can be sold now, as `request_top_up`, and Invalid for an amount
-    below the least hold.
+    At `email` they are told how it ends, in `language`. `seller` is the member of staff who took
+    the money, for a provider that is theirs. Raises as `request_start` where nothing can be sold
+    now, as `request_top_up`, and Invalid for an amount below the least hold.
     """
     if amount < to_minor(settings.CSMS_MIN_HOLD):
         raise Invalid(fields={"amount": [f"The least is {settings.CSMS_MIN_HOLD}."]})
     with transaction.atomic():
         place = find_place(station_id, connector_id, driver=None)
-        guest = _make_guest()
+        guest = _make_guest(language)
+        if email:
+            NoticePreference.objects.create(user=guest, email=email)
         payment = request_top_up(
             user=guest, amount=amount, provider=provider, made_by=seller or guest
         )
@@ -181,9 +185,9 @@ def _note_pay_out(charge: GuestCharge, now: dt.datetime) -> None:
     alerts.resolve_alert(PAY_OUT, str(charge.pk))
 
 
-def _make_guest() -> User:
+def _make_guest(language: str) -> User:
     """A person who is nobody: no log-in, and an account for this one payment."""
-    guest = User(username=f"guest-{uuid.uuid4()}", is_guest=True)
+    guest = User(username=f"guest-{uuid.uuid4()}", is_guest=True, language=language)
     guest.set_unusable_password()
     guest.save(force_insert=True)
     ledger.account_of(guest)

@@ -35,6 +35,22 @@ def bounds_of(session: ChargingSession) -> Bounds:
     return Bounds(hold)
 
 
+def warning_of(session: ChargingSession) -> Bounds | None:
+    """What is reached when most of the limit is used; None once its driver was told."""
+    percent: int = settings.CSMS_NEARLY_USED_PERCENT
+    if session.warned_at is not None:
+        return None
+    bounds = bounds_of(session)
+    ends_at, started_at = bounds.ends_at, session.started_at
+    return Bounds(
+        Minor(bounds.hold_minor * percent // 100),
+        energy_wh=None if bounds.energy_wh is None else Wh(bounds.energy_wh * percent // 100),
+        ends_at=started_at + (ends_at - started_at) * percent / 100
+        if ends_at and started_at
+        else None,
+    )
+
+
 def is_reached(
     session: ChargingSession, *, energy_wh: Wh, total: Minor, soc: Decimal | None, now: dt.datetime
 ) -> bool:

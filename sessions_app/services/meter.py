@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from django.db import transaction
 
+from billing.energy import Wh
 from billing.money import Minor
 from stations import clock
 from stations.models import Station
@@ -15,8 +16,9 @@ from ..models.session import RUNNING
 from ..running import Running
 from . import orphans, readings
 from .bill import delivered_wh, price_session, session_time
-from .limits import is_reached, next_look
+from .limits import is_reached, next_look, warning_of
 from .normalise import normalise
+from .notices import tell_of_nearly_used
 from .stopping import begin_stopping, stop_stray
 from .tracking import follow
 
@@ -85,8 +87,18 @@ def bring_up_to_date(
     reached = is_reached(
         session, energy_wh=session.energy_wh, total=total, soc=soc, now=received_at
     )
-    if reached and session.status == SessionStatus.CHARGING:
+    if session.status != SessionStatus.CHARGING:
+        return
+    if reached:
         begin_stopping(session, by="limit", actor="kubat")
+    else:
+        _warn_if_nearly_used(session, total, received_at)
+
+
+def _warn_if_nearly_used(session: ChargingSession, total: Minor, now: dt.datetime) -> None:
+    warning, energy_wh = warning_of(session), Wh(session.energy_wh)
+    if warning and warning.are_reached(energy_wh=energy_wh, total=total, soc=None, now=now):
+        tell_of_nearly_used(session, energy_wh=energy_wh, total=total, now=now)
 
 
 def _store_unattributed(station: Station, fact: Metered) -> None:

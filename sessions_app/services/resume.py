@@ -7,6 +7,7 @@ from stations.models import Station
 
 from ..models import ChargingSession, SessionStatus
 from ..models.session import RUNNING
+from .notices import tell_of_return
 from .stopping import ask_station_to_stop
 
 
@@ -21,6 +22,7 @@ def resume(*, station: Station) -> None:
 
 def _resume_session(session: ChargingSession) -> None:
     if session.lost_at:
+        tell_of_return(session)
         session.lost_at = None
         session.due_at = timezone.now()
         session.save(update_fields=["lost_at", "due_at"])

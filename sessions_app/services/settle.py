@@ -14,6 +14,7 @@ from .bill import Priced, delivered_wh, price_session, recompute, session_time
 from .books import book
 from .ending import Ending
 from .holds import release_hold, shrink_hold
+from .notices import tell_of_correction, tell_of_end, tell_of_failure
 from .plausible import CLOCK_CHANGED, Doubt, doubt
 from .receipts import document
 
@@ -74,6 +75,7 @@ def correct(session: ChargingSession, ending: Ending) -> None:
         paid_minor=session.cost_minor,
     )
     _tell_of_shortfall(session, priced.bill)
+    tell_of_correction(session, Minor(before))
     document(session, priced.bill)
 
 
@@ -117,6 +119,7 @@ def give_up(session: ChargingSession, *, error_code: str, actor: str) -> None:
     session.due_at = None
     session.save()
     session.move_to(SessionStatus.ERROR, actor=actor, error_code=error_code)
+    tell_of_failure(session)
 
 
 def complete_cancelled(session: ChargingSession) -> None:
@@ -167,6 +170,7 @@ def _complete(session: ChargingSession, bill: Bill, *, actor: str) -> None:
     for kind in (STOP_IGNORED, REVIEW):
         alerts.resolve_alert(kind, str(session.pk))
     _tell_of_shortfall(session, bill)
+    tell_of_end(session)
     document(session, bill)
 
 

@@ -23,7 +23,7 @@ from stations.models import Station
 from ..models import ChargingSession, Reading, SessionStatus
 from ..running import Running, StationFacts, Step
 from .bill import terms_of
-from .limits import bounds_of, silent_after
+from .limits import bounds_of, silent_after, warning_of
 
 UNUSUAL = CORRECTIONS | {Quirk.UNCLEAR}
 """Flags of a session whose samples are not taken as they are labelled."""
@@ -66,6 +66,7 @@ def follow(session: ChargingSession) -> Running | None:
         power_kw=session.station.max_power_kw or Decimal(settings.CSMS_ASSUMED_POWER_KW),
         bounds=bounds_of(session),
         price=price,
+        warning=warning_of(session),
     )
 
 

@@ -4,6 +4,7 @@ from decimal import Decimal
 
 import pytest
 
+from billing.tests.told import bot, fresh_channels, gateway, mailbox  # noqa: F401  # fixtures
 from sessions_app.tests.promises import check_books, check_sessions
 from sessions_app.tests.stage import Stage
 from stations.models import Station

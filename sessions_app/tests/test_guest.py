@@ -13,12 +13,13 @@ from rest_framework.test import APIClient
 
 from billing import ledger, outbox
 from billing.errors import Invalid
-from billing.models import Payment, PaymentReturn, SandboxPayment, User
+from billing.models import Notice, Payment, PaymentReturn, SandboxPayment, User
 from billing.money import Minor
 from billing.payments import returns, sandbox
 from billing.payments.checkout import open_checkout
 from billing.payments.polling import poll_due
 from billing.payments.provider import Links
+from billing.tests.told import work as deliver
 from sessions_app.models import ChargingSession, GuestCharge
 from sessions_app.reconcile import examine
 from sessions_app.services import expire, guest
@@ -43,8 +44,8 @@ def promises_hold(db, settings):
 class Guest:
     """A stranger with a browser: pays, looks and stops by the token that they were given."""
 
-    def __init__(self, seller=None, **wanted):
-        self.http = APIClient()
+    def __init__(self, seller=None, language="", **wanted):
+        self.http = APIClient(headers={"Accept-Language": language} if language else {})
         if seller:
             token = AuthToken.objects.create(seller)[1]
             self.http.credentials(HTTP_AUTHORIZATION=f"Bearer {token}")
@@ -384,3 +385,60 @@ def test_a_charge_that_cannot_be_begun_keeps_no_other_waiting(stage):
     work()
     assert first.see()["status"] == "waiting"
     assert second.session is not None
+
+
+# --- What a guest is told -------------------------------------------------------------------------
+
+
+def charge_and_end(stage, somebody, *, energy_wh):
+    somebody.pay()
+    deliver()
+    session = begun(stage, somebody)
+    stage.deliver(session.transaction_id, energy_wh)
+    stage.end(session.transaction_id, reason="Local")
+    guest.run_due(timezone.now())
+    deliver()
+
+
+def test_a_guest_who_gave_an_e_mail_is_told_the_end_and_what_goes_back(stage, mailbox):
+    charge_and_end(stage, Guest(email="guest@example.org"), energy_wh=8_000)
+    assert mailbox.recipients == ["guest@example.org"] * 2
+    ended, returned = sorted(mailbox.texts)
+    assert "8 кВт·ч за 100 сом. Возвращено 100 сом." in ended
+    assert returned.startswith("Возврат 100 сом отправлен.")
+
+
+def test_a_guest_is_told_in_the_language_of_their_browser(stage, mailbox):
+    somebody = Guest(email="guest@example.org", language="ky")
+    assert somebody.charge.user.language == "ky"
+
+
+def test_a_guest_whose_charge_did_not_start_is_told(stage, mailbox):
+    somebody = Guest(email="guest@example.org")
+    somebody.pay()
+    guest.run_due(timezone.now())
+    stage.answer(stage.take_command(), "Rejected")
+    deliver()
+    assert "зарядка не началась. Возвращено 200 сом." in mailbox.texts[0]
+
+
+def test_a_guest_without_an_e_mail_is_told_nothing(stage, mailbox):
+    charge_and_end(stage, Guest(), energy_wh=8_000)
+    assert mailbox.mails == []
+    assert not Notice.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "email", ["nobody", "a@b.org\r\nBcc: c@example.org", "x" * 300 + "@example.org", {}]
+)
+def test_what_is_no_e_mail_is_refused(stage, email):
+    wanted = {"station_id": "K-1", "amount": "200.00", "provider": "sandbox", "email": email}
+    assert APIClient().post(PATH, wanted, format="json").status_code == 400
+    assert not GuestCharge.objects.exists()
+
+
+def test_a_guest_may_give_the_e_mail_of_somebody_who_is_registered(stage, alice, mailbox):
+    """It opens nothing of theirs: they hear of the guest's charge alone."""
+    somebody = Guest(email=alice.email)
+    assert somebody.charge.user != alice
+    assert somebody.charge.user.email is None

@@ -120,9 +120,9 @@ def test_a_step_that_is_stored_again_changes_nothing(stage, alice):
 
 def test_the_sample_that_reaches_the_hold_stops_the_session(stage, alice):
     session = followed(stage, alice, "amount", "10")
-    stage.deliver(session.transaction_id, 600)
+    stage.deliver(session.transaction_id, 500)  # below the 80 % that its driver is told of
     assert stage.follower.steps == 1
-    stage.deliver(session.transaction_id, 100)
+    stage.deliver(session.transaction_id, 200)
     session.refresh_from_db()
     assert (stage.follower.steps, session.status) == (1, SessionStatus.STOPPING)
     assert Command.objects.filter(action="RemoteStopTransaction").count() == 1
