@@ -641,3 +641,22 @@ def test_deliveries_are_narrowed_by_state_and_type(as_olga, keyed, alice):
     assert count("status=queued") == count("type=payment.paid") == 1
     assert count("status=failed") == count("type=payment.failed") == 0
     assert as_olga.get("/webhooks/deliveries?endpoint_id=x").status_code == 400
+
+
+def test_the_example_of_the_document_verifies_and_refuses(keyed, receiver, alice, settings):
+    page = (settings.BASE_DIR / "docs" / "webhooks.md").read_text()
+    example = {}
+    exec(page.split("```python\n")[1].split("```")[0], example)
+    top_up(alice, 5_000)
+    deliver(keyed.endpoint)
+    headers, body = receiver.got[0]
+    example["verify"](keyed.secret, headers, body)
+    old = headers | {"webhook-timestamp": "1674087231"}
+    for wrong in ((headers, body + b" "), (old, body), (headers | {"webhook-id": "x"}, body)):
+        with pytest.raises(ValueError, match=r"signed|old"):
+            example["verify"](keyed.secret, *wrong)
+
+
+def test_every_type_is_on_the_page(settings):
+    page = (settings.BASE_DIR / "docs" / "webhooks.md").read_text()
+    assert [one for one in EventType.values if f"`{one}`" not in page] == []
