@@ -407,8 +407,6 @@ LOGGING = {
         "httpx": {"level": "WARNING"},
         "apprise": {"level": "CRITICAL"},
         "uvicorn": {"level": "WARNING"},
-        # It tells the whole address of every call, with the tokens in it.
-        "httpx": {"level": "WARNING"},
         # It tells of every table of every font that a PDF embeds.
         "fontTools": {"level": "WARNING"},
     },

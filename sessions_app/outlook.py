@@ -8,6 +8,8 @@ are right here: nothing of this is billed.
 import datetime as dt
 from typing import NamedTuple
 
+from .profile_plan import Plan
+
 HOUR_S = 3600.0
 FARTHEST = dt.timedelta(days=2)
 LEAST_SPAN_S = 5.0
@@ -157,8 +159,13 @@ def look(
     return Outlook(crossing_at, stop_at, ask_at)
 
 
-def crossing_of(course: Course, target_wh: float | None, *, now: dt.datetime) -> dt.datetime | None:
-    """When so much energy will have been delivered; None for never, and where nobody knows."""
+def crossing_of(
+    course: Course, target_wh: float | None, *, now: dt.datetime, plan: Plan | None = None
+) -> dt.datetime | None:
+    """When so much energy will have been delivered; None for never, and where nobody knows.
+
+    `plan` is what holds at the station itself: its last step is lower, so the end comes later.
+    """
     if target_wh is None or is_stale(course, now):
         return None
     left_wh = target_wh - course.last.energy_wh
@@ -166,6 +173,10 @@ def crossing_of(course: Course, target_wh: float | None, *, now: dt.datetime) ->
         return course.last.at
     if course.power_w <= 0:
         return None
+    if plan is not None and plan.starts_at is not None:
+        reached_at = plan.reached_at(course.last.at, left_wh, round(course.power_w))
+        if reached_at is not None:
+            return reached_at
     left_s = left_wh * HOUR_S / course.power_w
     if left_s > FARTHEST.total_seconds():
         return None

@@ -173,8 +173,9 @@ class Running:
             sample.at, received_at, started_at=self.started_at, meter_start_at=self.meter_start_at
         )
         course = outlook.after(self.course, Point(at, float(energy_wh), power_w))
+        plan = self.watch.plan if self.watch else None
         crossing_at = self.bounds.ends_at or outlook.crossing_of(
-            course, self.target_wh, now=received_at
+            course, self.target_wh, now=received_at, plan=plan
         )
         seen = outlook.look(
             course,

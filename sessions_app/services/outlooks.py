@@ -12,8 +12,9 @@ from stations.models import Station, StopHabit
 
 from .. import outlook
 from ..latency import learned_s
-from ..models import ChargingSession
+from ..models import Backstop, ChargingSession
 from ..outlook import Course, Outlook, Point
+from ..profile_plan import Plan
 from ..running import Onward, Price
 from .bill import delivered_wh, price_session, terms_of
 from .limits import bounds_of, full_power_w, silent_after
@@ -87,7 +88,9 @@ def _look(session: ChargingSession, course: Course, now: dt.datetime) -> Outlook
     price = total_by_energy(terms_of(session))
     crossings = [
         bounds.ends_at,
-        outlook.crossing_of(course, target_of(session, price), now=now),
+        outlook.crossing_of(
+            course, target_of(session, price), now=now, plan=_standing_plan(session)
+        ),
         None if price else _priced_crossing(session, course, now),
     ]
     return outlook.look(
@@ -96,6 +99,11 @@ def _look(session: ChargingSession, course: Course, now: dt.datetime) -> Outlook
         interval_s=session.station.meter_interval_s,
         latency_s=expected_latency_s(session.station),
     )
+
+
+def _standing_plan(session: ChargingSession) -> Plan | None:
+    row = Backstop.objects.filter(session=session).first()
+    return row.standing if row else None
 
 
 def _paid_by(hold_minor: Minor, price: Price) -> Wh | None:
