@@ -76,7 +76,8 @@ def told_of(kind: str, column: str) -> QuerySet[Any]:
     PostgreSQL reads it once; an EXISTS it would ask again for each of 100,000 stations.
     """
     rows = Alert.objects.open().filter(kind=kind, **{f"{column}__isnull": False})
-    return rows.order_by().values(column)
+    told: QuerySet[Any] = rows.order_by().values(column)
+    return told
 
 
 def nothing(look: Look) -> Iterable[Found]:

@@ -46,11 +46,11 @@ def claim(*, station_pk: int, fence: int, up_to: Command.Lane = Command.Lane.OWN
     with transaction.atomic():
         if not commands.hold_lane(station_pk, fence):
             return None
-        if command.lane == Command.Lane.OWN and _stops_soon(station_pk):
-            return None
         session = _session_of(command)
         if session and not _is_wanted(command, session):
             _withdraw(command)
+            return None
+        if command.lane == Command.Lane.OWN and _stops_soon(station_pk):
             return None
         if not commands.mark_sent(command, fence):
             return None

@@ -685,7 +685,7 @@ def test_a_station_that_comes_back_goes_on(stage, alice):
 
 def test_a_station_lost_for_good_ends_the_session_and_a_late_stop_corrects_it(stage, alice):
     session = stage.charge(alice)
-    stage.deliver(session.transaction_id, 8_000)
+    stage.deliver(session.transaction_id, 8_000, seconds=3600)
     stage.disconnect()
     expire.run_due(stage.now)
     expire.run_due(stage.now + dt.timedelta(minutes=30))

@@ -14,6 +14,7 @@ from conftest import top_up
 from sessions_app.errors import LimitFixed, SessionEnded, SessionNotFound, SessionStopping
 from sessions_app.models import ChargingSession, GuestCharge, IdTag, SessionEvent
 from sessions_app.reconcile.run import examine
+from sessions_app.running import BACKUP_AFTER
 from sessions_app.services import expire, raise_limit
 from sessions_app.services.guest import open_charge
 from stations.models import Station
@@ -162,7 +163,7 @@ def test_a_raised_time_is_watched_by_the_worker(powered, alice):
     assert session.status == "charging"
     powered.pass_time(minutes=59)
     powered.sample(session.transaction_id)
-    expire.run_due(session.started_at + dt.timedelta(minutes=60))
+    expire.run_due(session.stop_at + BACKUP_AFTER)
     session.refresh_from_db()
     assert (session.status, session.stop_requested_by) == ("stopping", "limit")
 

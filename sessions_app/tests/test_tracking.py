@@ -302,7 +302,7 @@ def play(stage, driver, limit, moments, take):
 )
 def test_following_changes_nothing_but_the_cost(station, alice, moments, limit):
     outcomes = []
-    now = Stage(station).now
+    now = Stage(station).now + dt.timedelta(seconds=30)  # after both requests, however slow
     for is_followed in (True, False):
         with transaction.atomic():
             stage = Stage(station)
