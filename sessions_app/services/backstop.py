@@ -10,7 +10,7 @@ import datetime as dt
 import itertools
 from collections.abc import Sequence
 from dataclasses import replace
-from decimal import ROUND_CEILING, Decimal
+from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
@@ -21,31 +21,19 @@ from stations import charging_profiles, commands
 from stations.commands import error_code
 from stations.models import Command, InstalledProfile, Station
 from stations.smart_charging import (
-    Capability,
-    ChargingProfile,
-    Installed,
-    Kind,
     Purpose,
-    Schedule,
-    Unit,
-    compose,
-    read_profile,
-    write_profile,
 )
-from stations.smart_charging import Period as WirePeriod
-from stations.smart_charging.wire import TENTH
 
 from .. import profile_plan
 from ..facts import Sample
 from ..models import Backstop, BackstopRefusal, ChargingSession, SessionEvent, SessionStatus
-from ..profile_plan import Aim, Course, Place, Plan, Watch
+from ..profile_plan import Aim, Course, Plan, Watch
+from . import wire_plan
 from .bill import delivered_wh, session_time, terms_of
 from .limits import time_limit_at
 from .stopping import begin_stopping
 
 START, INSTALL = "RemoteStartTransaction", charging_profiles.INSTALL
-OWN_PROFILE_ID = 9000
-"""The profiles of Kubat's own have this id and the connector's number; staff's count from 1."""
 TIMEOUT_S, EXPIRES_S = 3, 10
 LOST_AFTER = dt.timedelta(seconds=EXPIRES_S + TIMEOUT_S + 7)
 AFTER_SILENCE = dt.timedelta(seconds=60)
@@ -53,11 +41,6 @@ MAX_SILENCES = 3
 ASKED_AGAIN_AFTER = dt.timedelta(hours=1)
 UNKNOWN_CALL_AGAIN_AFTER = dt.timedelta(days=1)
 NO_SUCH_CALL = ("NotImplemented", "NotSupported")
-UNSTATED_W = 360_000
-"""What a station may give that is not stated: more than any. Its plans are short at first."""
-VOLTS, PHASES = 230, 3
-LARGEST_AC_W = 43_500
-LEAST_DC_VOLTS = 150
 OLD_READING = dt.timedelta(seconds=30)
 LEAST_RATE_S = 5
 State, Status = Backstop.State, Command.Status
@@ -74,12 +57,12 @@ def with_start(session: ChargingSession, aim: Aim | None = None) -> dict[str, An
     aim = aim_of(session) if aim is None else aim
     is_timed = session.limit_type == session.LimitType.TIME and session.limit_value
     lasts_s = int(session.limit_value) * 60.0 if is_timed and session.limit_value else None
-    plan = profile_plan.first(aim=aim, lasts_s=lasts_s, place=_place(session))
+    plan = profile_plan.first(aim=aim, lasts_s=lasts_s, place=wire_plan.place_of(session))
     if plan is None or _is_staffs(session):
         return {}
     Backstop.objects.create(session=session, asked=plan.to_json(), asked_at=timezone.now())
     _note(session, plan, did="asked")
-    return {"chargingProfile": _write(session, plan, None)}
+    return {"chargingProfile": wire_plan.write(session, plan, None)}
 
 
 def renew(
@@ -234,13 +217,13 @@ def _ask(
 ) -> None:
     """Queue a renewal in the place of one that has not been sent."""
     standing = row.standing
-    starts_at = _whole_second(session.station, course.at)
-    place = _place(session)
+    starts_at = wire_plan.whole_second(session.station, course.at)
+    place = wire_plan.place_of(session)
     plan = profile_plan.make(
         course, aim, place, starts_at=starts_at, standing=standing, is_loose=row.is_loose
     )
     if plan is not None and place.may_cap:
-        ceilings = _ceilings(session, plan)
+        ceilings = wire_plan.ceilings(session, plan)
         lower_w = max((limit or plan.full_w for _, limit in ceilings), default=plan.full_w)
         if ceilings:
             place = replace(place, ceilings=ceilings, full_w=min(place.full_w, lower_w))
@@ -256,7 +239,7 @@ def _ask(
     row.renewals += 1
     row.not_before = None
     row.save()
-    profile = _write(session, plan, session.transaction_id)
+    profile = wire_plan.write(session, plan, session.transaction_id)
     commands.send(
         station=session.station,
         action=INSTALL,
@@ -304,20 +287,6 @@ def _is_under_way(session: ChargingSession) -> bool:
     return sent.exists()
 
 
-def _place(session: ChargingSession) -> Place:
-    station = session.station
-    stated = station.max_power_kw
-    full_w = int(stated * 1000) if stated else UNSTATED_W
-    capability = Capability.of(station.configuration)
-    is_in_watt = capability.units is None or Unit.WATT in capability.units
-    return Place(
-        full_w=full_w,
-        interval_s=float(station.meter_interval_s),
-        max_periods=capability.max_periods,
-        may_cap=is_in_watt or full_w <= LARGEST_AC_W,
-    )
-
-
 def _course(
     session: ChargingSession, samples: Sequence[Sample], received_at: dt.datetime
 ) -> Course | None:
@@ -351,78 +320,6 @@ def _powers(session: ChargingSession) -> list[int]:
     return powers[-4:]
 
 
-def _whole_second(station: Station, at: dt.datetime) -> dt.datetime:
-    """The first whole second of the station's clock from a moment on, in ours."""
-    offset = dt.timedelta(seconds=station.clock_offset_s or 0)
-    theirs = at - offset
-    whole = theirs.replace(microsecond=0)
-    return (whole if whole == theirs else whole + dt.timedelta(seconds=1)) + offset
-
-
-def _write(session: ChargingSession, plan: Plan, transaction_id: int | None) -> dict[str, Any]:
-    """A plan as the wire has it, in the unit that the station takes and by its clock."""
-    station = session.station
-    capability = Capability.of(station.configuration)
-    is_in_watt = capability.units is None or Unit.WATT in capability.units
-    offset = dt.timedelta(seconds=station.clock_offset_s or 0)
-    periods = tuple(
-        WirePeriod(start_s, Decimal(limit_w))
-        if is_in_watt
-        else _in_ampere(start_s, limit_w, plan.full_w)
-        for start_s, limit_w in plan.periods
-    )
-    return write_profile(
-        ChargingProfile(
-            id=OWN_PROFILE_ID + (session.connector_id or 0),
-            purpose=Purpose.TX,
-            kind=Kind.ABSOLUTE if plan.starts_at else Kind.RELATIVE,
-            stack_level=capability.max_stack_level or 0,
-            schedule=Schedule(
-                Unit.WATT if is_in_watt else Unit.AMPERE,
-                periods,
-                start_at=plan.starts_at - offset if plan.starts_at else None,
-            ),
-            transaction_id=transaction_id,
-        )
-    )
-
-
-def _in_ampere(start_s: int, limit_w: int, full_w: int) -> WirePeriod:
-    """A limit in ampere a phase (§7.12), rounded up: the bound has room for a tenth.
-
-    What ampere are at a DC station nobody says; its plans only have its full power and zero, and
-    the highest current that it can have slows nothing down.
-    """
-    phases = 1 if full_w <= profile_plan.SINGLE_PHASE_W else PHASES
-    watt_per_ampere = VOLTS * phases if full_w <= LARGEST_AC_W else LEAST_DC_VOLTS
-    ampere = (Decimal(limit_w) / watt_per_ampere).quantize(TENTH, rounding=ROUND_CEILING)
-    return WirePeriod(start_s, ampere, phases if full_w <= LARGEST_AC_W else None)
-
-
-def _ceilings(session: ChargingSession, plan: Plan) -> tuple[tuple[int, int | None], ...]:
-    """What staff's TxDefaultProfiles allow over a plan: a TxProfile would overrule them."""
-    assert plan.starts_at is not None
-    rows = InstalledProfile.objects.filter(
-        station=session.station_id,
-        connector_id__in=(0, session.connector_id or 0),
-        purpose=Purpose.TX_DEFAULT.value,
-        state__in=InstalledProfile.HELD,
-    )
-    held = [Installed(read_profile(row.profile), row.connector_id) for row in rows]
-    if not held:
-        return ()
-    offset = dt.timedelta(seconds=session.station.clock_offset_s or 0)
-    limits = compose(
-        held,
-        connector_id=session.connector_id or 0,
-        start_at=plan.starts_at - offset,
-        duration_s=plan.zero_s + 1,
-        unit=Unit.WATT,
-        charge_began_at=(session.started_at or plan.starts_at) - offset,
-    )
-    return tuple((one.start_s, None if one.limit is None else int(one.limit)) for one in limits)
-
-
 def _is_staffs(session: ChargingSession) -> bool:
     """Whether staff have set a profile for this charge: theirs is not overruled.
 
@@ -437,7 +334,7 @@ def _is_staffs(session: ChargingSession) -> bool:
         purpose__in=purposes,
         state__in=InstalledProfile.HELD,
     )
-    return held.exclude(profile_id=OWN_PROFILE_ID + (session.connector_id or 0)).exists()
+    return held.exclude(profile_id=wire_plan.OWN_PROFILE_ID + (session.connector_id or 0)).exists()
 
 
 def _remember(station: Station, action: str, answer: str) -> None:

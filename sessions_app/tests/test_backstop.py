@@ -472,6 +472,7 @@ def test_a_renewal_does_not_take_the_stop_with_it(smart, alice):
     assert smart.take_command() is None  # the renewal came first, and was withdrawn
     renewal.refresh_from_db()
     assert renewal.status == Command.Status.EXPIRED
+    Command.objects.filter(action="RemoteStopTransaction").update(lane=Command.Lane.STOP)
     assert smart.take_command().action == "RemoteStopTransaction"
 
 
