@@ -8,6 +8,8 @@ totals that rise in jumps.
 import datetime as dt
 from collections.abc import Callable
 
+from .outlook import Course, energy_at
+
 CLOSE = dt.timedelta(seconds=0.25)
 CLOSE_MINOR = 1
 MOST_TRIES = 24
@@ -39,3 +41,23 @@ def find(
         else:
             high, weight_high, weight_low = middle, float(left_middle), weight_low / 2
     return high
+
+
+def least_wh(
+    course: Course,
+    left: Callable[[Course, dt.datetime], int],
+    *,
+    low: dt.datetime,
+    high: dt.datetime,
+) -> float | None:
+    """Return the least energy with which nothing may be left of a hold; None where that is later.
+
+    It is that of going on at the present power or at full power: where the price falls with the
+    time of day, more power buys less before it does. A plan that nobody can renew must end there.
+    """
+    courses = (course, course._replace(power_w=course.full_w))
+    ends = [
+        (one, find(lambda at, one=one: left(one, at), low=low, high=high))  # type: ignore[misc]
+        for one in courses
+    ]
+    return min((energy_at(one, at) for one, at in ends if at), default=None)

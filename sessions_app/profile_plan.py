@@ -24,6 +24,7 @@ HEADROOM = 1.03
 STEADY = 1.03
 PRESSED = 0.985
 """A car that draws so much of its limit may want more."""
+SLOWED = 0.75
 TAPER_S = 8
 TAPER = 0.25
 GRACE_S = 13.0
@@ -275,10 +276,21 @@ class Watch:
             return False
         if self.plan is None or power_w is None:
             return True
+        course = Course(at, energy_wh, max(0, round(power_w)), (self.seen_w,))
+        if self.is_slowed(course):
+            return True
         if self._rests(self.plan, at):
             return False
-        course = Course(at, energy_wh, max(0, round(power_w)), (self.seen_w,))
         return is_stale(self.plan, course, self.aim, interval_s=self.interval_s)
+
+    def is_slowed(self, course: Course) -> bool:
+        """Whether the car draws much less since a limit near its power came."""
+        plan, sent_at = self.plan, self.sent_at
+        if plan is None or sent_at is None or not plan.is_capped or course.at >= plan.zero_at:
+            return False
+        is_new = (course.at - sent_at).total_seconds() <= 2 * self.interval_s + REST_S
+        is_full = plan.limit_w(course.at) == plan.periods[0].limit_w  # not in the last step
+        return is_new and is_full and 0 < course.power_w < plan.power_w * SLOWED
 
     def _rests(self, plan: Plan, at: dt.datetime) -> bool:
         """Whether a plan was sent a moment ago, and lasts until the next look."""

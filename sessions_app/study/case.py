@@ -24,12 +24,14 @@ LINGER_S = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """`seed` gives the chances that fall while it is played; `offset_s` is what Kubat has learned
-    of the station's clock; `full_s` is how long the limit takes at full power.
+    """`turn` counts the sessions at its station, from 0. `seed` gives the chances that fall while
+    it is played; `offset_s` is what Kubat has learned of the station's clock; `full_s` is how long
+    the limit takes at full power.
     """
 
     number: int
     station: int
+    turn: int
     seed: int
     make: Make
     route: Route
@@ -39,6 +41,15 @@ class Case:
     offset_s: float
     full_s: float
     outages: tuple[tuple[float, float], ...] = ()
+
+    @property
+    def is_first(self) -> bool:
+        return self.turn == 0
+
+    @property
+    def is_disturbed(self) -> bool:
+        """Whether its power changes by more than the car's own curve."""
+        return bool(self.visit.offers or self.visit.derates)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +154,7 @@ def _session(case: Case, started_at: dt.datetime) -> Session:
 
 def _outcome(case: Case, goal: Goal, flow: Flow, office: Office, station: Station) -> Outcome:
     truth = Truth(flow.knots)
-    ends_s = station.stopped_s if station.stopped_s is not None else flow.at_s
+    ends_s = _flowed_until_s(flow) if station.stopped_s is None else station.stopped_s
     total = case.deal.total(truth.energy_at, moment(ends_s))
     return Outcome(
         case=case,
@@ -154,3 +165,8 @@ def _outcome(case: Case, goal: Goal, flow: Flow, office: Office, station: Statio
         charged=case.deal.charge(total),
         asked_for=office.asked_for,
     )
+
+
+def _flowed_until_s(flow: Flow) -> float:
+    """When the last energy flowed: what a session costs that nobody ended is told as of then."""
+    return next(at_s for at_s, energy_wh in flow.knots if energy_wh >= flow.energy_wh)

@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from decimal import Decimal
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from billing.energy import Wh
 from billing.money import Minor, to_minor
@@ -45,14 +45,22 @@ WOBBLES = 97
 T = TypeVar("T")
 
 
+class _Place(NamedTuple):
+    """One station: its number, how it is made, its network, what is known of its clock."""
+
+    number: int
+    make: Make
+    route: Route
+    offset_s: float
+
+
 def cases(count: int, seed: int) -> Iterator[Case]:
     """Draw so many sessions; those of one station follow each other."""
-    for number in range(count):
-        station, turn = divmod(number, SESSIONS_A_STATION)
-        if turn == 0:
-            chance = random.Random(f"{seed}-{station}")
-            make, route, offset_s = _make(chance)
-        yield _case(chance, number, station, make, route, offset_s)
+    for station in range(-(-count // SESSIONS_A_STATION)):
+        chance = random.Random(f"{seed}-{station}")
+        place = _place(chance, station)
+        for turn in range(min(SESSIONS_A_STATION, count - station * SESSIONS_A_STATION)):
+            yield _case(chance, place, turn)
 
 
 def cut(case: Case, goal: Goal) -> Case:
@@ -62,7 +70,7 @@ def cut(case: Case, goal: Goal) -> Case:
     return replace(case, make=replace(case.make, obeys_profiles=True), outages=outages)
 
 
-def _make(chance: random.Random) -> tuple[Make, Route, float]:
+def _place(chance: random.Random, number: int) -> _Place:
     power_w = chance.choice((*POWERS_W, *FAST_W))
     stamp_s = 1.0 if chance.random() < CHANCES.whole_seconds else 0.001
     clock_off_s = chance.uniform(-7200, 7200) if chance.random() < CHANCES.wrong_clock else 0.0
@@ -86,22 +94,14 @@ def _make(chance: random.Random) -> tuple[Make, Route, float]:
     )
     # What Kubat has learned by the messages before: the least of many differences.
     offset_s = -clock_off_s + route.delay_s * 0.5 + chance.uniform(0, 0.1) * stamp_s
-    return make, route, offset_s
+    return _Place(number, make, route, offset_s)
 
 
-def _case(
-    chance: random.Random, number: int, station: int, make: Make, route: Route, offset_s: float
-) -> Case:
+def _case(chance: random.Random, place: _Place, turn: int) -> Case:
+    make = place.make
     car = chance.choice(_cars(make.power_w))
     soc = chance.uniform(0.05, 0.6)
-    full_s = 60 * (
-        chance.uniform(1.5, 5)
-        if chance.random() < CHANCES.short_limit
-        else math.exp(chance.uniform(math.log(5), math.log(40)))
-    )
-    room_wh = car.battery_wh * (0.97 - soc)
-    if chance.random() >= CHANCES.gets_full:
-        full_s = min(full_s, room_wh * 0.8 * 3600 / make.power_w)
+    full_s = _full_s(chance, car.battery_wh * (0.97 - soc) * 3600 / make.power_w)
     span_s = full_s * make.power_w / min(make.power_w, car.max_w)
     visit = Visit(
         car=car,
@@ -112,18 +112,29 @@ def _case(
         derates=_derates(chance, span_s),
     )
     return Case(
-        number=number,
-        station=station,
+        number=place.number * SESSIONS_A_STATION + turn,
+        station=place.number,
+        turn=turn,
         seed=chance.getrandbits(48),
         make=make,
-        route=route,
+        route=place.route,
         visit=visit,
         deal=_deal(chance, make, full_s, span_s),
         start_wh=chance.uniform(0, 9e6),
-        offset_s=offset_s,
+        offset_s=place.offset_s,
         full_s=full_s,
         outages=_outages(chance, span_s),
     )
+
+
+def _full_s(chance: random.Random, room_s: float) -> float:
+    """How long the limit takes at full power; most fit into what is left of the battery."""
+    if chance.random() < CHANCES.short_limit:
+        minutes = chance.uniform(1.5, 5)
+    else:
+        minutes = math.exp(chance.uniform(math.log(5), math.log(40)))
+    gets_full = chance.random() < CHANCES.gets_full
+    return 60 * minutes if gets_full else min(60 * minutes, room_s * 0.8)
 
 
 def _cars(power_w: float) -> Sequence[Car]:

@@ -37,6 +37,15 @@ POWERS = (
     Band("150–350 kW", lambda one: one.case.make.power_w > 120_000),
 )
 
+HARD = (
+    Band("no power in samples", lambda one: not one.case.make.has_power),
+    Band("no fresh sample when asked", lambda one: one.case.make.trigger != "fresh"),
+    Band("power shared or derated", lambda one: one.case.is_disturbed),
+    Band("network away for a while", lambda one: bool(one.case.outages)),
+    Band("first stop at its station", lambda one: one.case.is_first),
+)
+"""What makes a limit hard to hold; the targets are for these as well."""
+
 
 @dataclass(frozen=True, slots=True)
 class Figures:

@@ -89,7 +89,7 @@ class Guarded(Predictive):
         deal = self._session.deal
         if deal.target_wh is not None:
             return Aim(energy_wh=deal.target_wh, ends_at=deal.bounds.ends_at)
-        energy_wh = self.least_energy_at_crossing(now)
+        energy_wh = self.least_priced_wh(now)
         return Aim(energy_wh=None if energy_wh is None else int(energy_wh))
 
     def _place(self) -> Place:

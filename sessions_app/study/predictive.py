@@ -29,14 +29,9 @@ class Predictive:
         """The latest moment of its meter."""
         return self._course.last
 
-    def least_energy_at_crossing(self, now: dt.datetime) -> float | None:
-        """What will have been delivered at the limit, at the present power or at full power.
-
-        Where the time of day has a price, more power buys less before the price falls.
-        """
-        courses = [self._course, self._course._replace(power_w=self._session.full_w)]
-        ends = [(course, self._crossing_at(course, now, FAR)) for course in courses]
-        return min((outlook.energy_at(course, at) for course, at in ends if at), default=None)
+    def least_priced_wh(self, now: dt.datetime) -> float | None:
+        """The energy with which the hold may be used up, where time has a price."""
+        return crossing.least_wh(self._course, self._left, low=now, high=now + FAR)
 
     def begin(self) -> Plan:
         return self._look(self._session.started_at)
@@ -72,7 +67,7 @@ class Predictive:
     def _look(self, now: dt.datetime) -> Plan:
         found = outlook.look(
             self._course,
-            crossing_at=self._crossing_at(self._course, now, SOON),
+            crossing_at=self._crossing_at(now),
             interval_s=self._session.interval_s,
             latency_s=latency.learned_s(self._stops_s),
         )
@@ -80,26 +75,24 @@ class Predictive:
         self._plan = Plan(stop_at=stop_at, ask_at=found.ask_at)
         return self._plan
 
-    def _crossing_at(
-        self, course: Course, now: dt.datetime, within: dt.timedelta
-    ) -> dt.datetime | None:
-        """When the limit or the hold is reached as a course goes on.
-
-        Where time counts as well it is looked for `within` some time.
-        """
-        deal = self._session.deal
+    def _crossing_at(self, now: dt.datetime) -> dt.datetime | None:
+        """When the limit or the hold is reached as the course goes on."""
+        deal, course = self._session.deal, self._course
         crossings = [deal.bounds.ends_at, outlook.crossing_of(course, deal.target_wh, now=now)]
         if deal.target_wh is None and not outlook.is_stale(course, now):
-
-            def energy_at(at: dt.datetime) -> float:
-                is_ahead = at > course.last.at
-                return outlook.energy_at(course, at) if is_ahead else self._energy_at(at)
-
-            def left(at: dt.datetime) -> int:
-                return deal.bounds.hold_minor - deal.total(energy_at, at)
-
-            crossings.append(crossing.find(left, low=now, high=now + within))
+            high = now + SOON
+            crossings.append(crossing.find(lambda at: self._left(course, at), low=now, high=high))
         return min((at for at in crossings if at is not None), default=None)
+
+    def _left(self, course: Course, at: dt.datetime) -> int:
+        """What is left of the hold by a moment, as a course goes on."""
+
+        def energy_at(when: dt.datetime) -> float:
+            is_ahead = when > course.last.at
+            return outlook.energy_at(course, when) if is_ahead else self._energy_at(when)
+
+        deal = self._session.deal
+        return deal.bounds.hold_minor - deal.total(energy_at, at)
 
     def _energy_at(self, at: dt.datetime) -> float:
         return energy_between(self._known, at)

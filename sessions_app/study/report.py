@@ -7,7 +7,17 @@ from billing.money import to_text
 
 from . import plot
 from .case import Outcome
-from .figures import INTERVALS, POWERS, Band, Figures, is_aimed, is_fine, part
+from .figures import (
+    HARD,
+    INTERVALS,
+    LEAST_FULL_S,
+    POWERS,
+    Band,
+    Figures,
+    is_aimed,
+    is_fine,
+    part,
+)
 from .limits import Findings
 
 PAGE = "limits.md"
@@ -92,20 +102,22 @@ def _verdicts(findings: Findings) -> str:
 
 
 def _table(outcomes: Sequence[Outcome]) -> str:
-    ended = _ended(outcomes)
-    rows = [
-        ("**all that the targets are for**", _aimed(outcomes)),
-        *(
-            (f"{interval.name}, {power.name}", part(_aimed(outcomes), interval, power))
-            for interval in INTERVALS[:2]
-            for power in POWERS
-        ),
-        *((f"{INTERVALS[2].name}, {power.name}", _seldom(ended, power)) for power in POWERS),
-        ("limits under 5 min", [one for one in ended if one.case.full_s < 300]),
-        ("registers too coarse for 0.5 %", [one for one in ended if not is_fine(one)]),
-        ("cars that were full before", [one for one in outcomes if not one.goal.is_limit]),
-    ]
-    return _rows(rows)
+    ended, aimed = _ended(outcomes), _aimed(outcomes)
+    return _rows(
+        [
+            ("**all that the targets are for**", aimed),
+            *(
+                (f"{interval.name}, {power.name}", part(aimed, interval, power))
+                for interval in INTERVALS[:2]
+                for power in POWERS
+            ),
+            *((f"… {hard.name}", part(aimed, hard)) for hard in HARD),
+            *((f"{INTERVALS[2].name}, {power.name}", _seldom(ended, power)) for power in POWERS),
+            ("limits under 5 min", [one for one in ended if one.case.full_s < LEAST_FULL_S]),
+            ("registers too coarse for 0.5 %", [one for one in ended if not is_fine(one)]),
+            ("cars that were full before", [one for one in outcomes if not one.goal.is_limit]),
+        ]
+    )
 
 
 def _rows(rows: Sequence[tuple[str, Sequence[Outcome]]]) -> str:

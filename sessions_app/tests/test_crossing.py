@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sessions_app import crossing
+from sessions_app import crossing, outlook
 
 NOW = dt.datetime(2026, 3, 2, 8, tzinfo=dt.UTC)
 LATER = NOW + dt.timedelta(minutes=15)
@@ -66,3 +66,29 @@ def test_what_is_never_used_up_is_never_met():
 def test_a_hold_that_ends_with_the_last_moment_is_met_there():
     found = crossing.find(Hold(lambda at: 900 - int(at)), low=NOW, high=LATER)
     assert seconds(found) == pytest.approx(900, abs=1)
+
+
+def test_the_least_energy_is_that_of_full_power_where_the_price_falls_with_time():
+    """20 a Wh at first, and 10 from the tenth minute on: who is fast pays the dear price."""
+
+    def left(course, at):
+        dear_wh = outlook.energy_at(course, min(at, NOW + dt.timedelta(minutes=10)))
+        return 20_000 - int(10 * dear_wh + 10 * outlook.energy_at(course, at))
+
+    slow = outlook.begin(NOW, 7_200.0)._replace(power_w=3_600.0)
+    least_wh = crossing.least_wh(slow, left, low=NOW, high=NOW + dt.timedelta(hours=2))
+    assert least_wh == pytest.approx(1000, abs=1)
+
+
+def test_the_least_energy_is_that_of_little_power_where_time_has_a_price():
+    def left(course, at):
+        return 20_000 - int(10 * outlook.energy_at(course, at) + 5 * seconds(at))
+
+    slow = outlook.begin(NOW, 7_200.0)._replace(power_w=3_600.0)
+    least_wh = crossing.least_wh(slow, left, low=NOW, high=NOW + dt.timedelta(hours=2))
+    assert least_wh == pytest.approx(20_000 / 15, abs=1)
+
+
+def test_there_is_no_least_energy_where_the_hold_outlasts_the_look():
+    course = outlook.begin(NOW, 7_200.0)
+    assert crossing.least_wh(course, lambda one, at: 1, low=NOW, high=LATER) is None
