@@ -10,7 +10,7 @@ from billing.money import Minor
 from billing.pricing import total_by_energy
 from stations.models import Station, StopHabit
 
-from .. import outlook
+from .. import crossing, outlook
 from ..latency import learned_s
 from ..models import Backstop, ChargingSession
 from ..outlook import Course, Outlook, Point
@@ -24,8 +24,6 @@ LATEST = 30
 MOST_WH = Wh(10_000_000)
 ALIKE = 20
 """Stations of the same model whose last stops tell of one that was never stopped."""
-CLOSE = dt.timedelta(seconds=0.25)
-MOST_TRIES = 12
 
 
 def look_ahead(session: ChargingSession, now: dt.datetime) -> Onward:
@@ -120,7 +118,6 @@ def _priced_crossing(
     """When a session whose time has a price will have used up its hold, if that is soon.
 
     Later than that a reading comes before, or the worker, which looks at a session that is silent.
-    The total rises in straight pieces, so straight guesses find the moment in a few steps.
     """
     if outlook.is_stale(course, now):
         return None
@@ -129,23 +126,7 @@ def _priced_crossing(
         energy_wh = Wh(int(outlook.energy_at(course, at)))
         return session.hold_minor - price_session(session, energy_wh=energy_wh, until=at).bill.total
 
-    low, high = now, now + silent_after(session)
-    left_low, left_high = left(low), left(high)
-    if left_low <= 0:
-        return low
-    if left_high > 0:
-        return None
-    for tried in itertools.count():
-        share = left_low / (left_low - left_high) if tried % 3 else 0.5
-        middle = low + (high - low) * share
-        if high - low <= CLOSE or tried == MOST_TRIES:
-            return middle
-        left_middle = left(middle)
-        if left_middle > 0:
-            low, left_low = middle, left_middle
-        else:
-            high, left_high = middle, left_middle
-    raise AssertionError
+    return crossing.find(left, low=now, high=now + silent_after(session))
 
 
 def _energy_at_soc(session: ChargingSession, soc: Decimal | None) -> float | None:

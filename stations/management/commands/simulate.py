@@ -9,6 +9,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from sessions_app.study import limits, report
 from stations.simulator.connector import Setup
 from stations.simulator.fleet import Outcome, play
 from stations.simulator.memory import Memory
@@ -17,6 +18,7 @@ from stations.simulator.scenarios import SCENARIOS, THEMES, help_of
 from stations.simulator.station import SimulatedStation
 
 SUMMARY_EVERY_S = 5
+STUDIES = ("limits",)
 EPILOG = "\n\n".join(
     f"{theme}:\n" + "\n".join(f"  {name:26}{text}" for name, text in rows.items())
     for theme, rows in {
@@ -39,6 +41,19 @@ class Command(BaseCommand):
         return parser
 
     def add_arguments(self, parser: ArgumentParser) -> None:
+        study = parser.add_argument_group("a study, in a simulated clock and without a server")
+        study.add_argument(
+            "--study", choices=STUDIES, help="limits: how exactly they are held (docs/limits.md)"
+        )
+        study.add_argument(
+            "--sessions", type=natural, default=400, help="how many (default: %(default)s)"
+        )
+        study.add_argument(
+            "--seed", type=int, default=1, help="the same seed, the same sessions and figures"
+        )
+        study.add_argument(
+            "--output", type=Path, help="an existing directory for the page and its plots"
+        )
         where = parser.add_argument_group("where and who")
         where.add_argument(
             "--url",
@@ -72,6 +87,11 @@ class Command(BaseCommand):
         how.add_argument("--parking", type=float, default=0, help="seconds that a full car stays")
 
     def handle(self, **options: Any) -> None:
+        if options["study"]:
+            self._study(options)
+            return
+        if options["output"]:
+            raise CommandError("--output is of a --study")
         stations = [self._station(name, options) for name in station_ids(options)]
         try:
             outcomes = asyncio.run(self._play(stations, options))
@@ -83,6 +103,20 @@ class Command(BaseCommand):
         if failures:
             raise CommandError(describe(failures[-1]))
         self.stdout.write(f"went through: {told(stations)}")
+
+    def _study(self, options: dict[str, Any]) -> None:
+        """Play a study and tell its figures. Fails where a target is missed."""
+        directory: Path | None = options["output"]
+        if directory is not None and not directory.is_dir():
+            raise CommandError(f"{directory} is no directory")
+        findings = limits.run(options["sessions"], options["seed"])
+        self.stdout.write(report.summary(findings))
+        if directory is not None:
+            for path in report.write(findings, directory):
+                self.stdout.write(f"wrote {path}")
+        missed = [verdict.asked for verdict in findings.verdicts if not verdict.is_met]
+        if missed:
+            raise CommandError(f"missed: {'; '.join(missed)}")
 
     def _station(self, station_id: str, options: dict[str, Any]) -> SimulatedStation:
         setup = Setup(
