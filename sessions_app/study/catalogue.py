@@ -75,6 +75,7 @@ class Chances:
     outage: float = 0.06
     short_limit: float = 0.12
     gets_full: float = 0.06
+    forgets_stop: float = 0.003
 
 
 CHANCES = Chances()

@@ -87,7 +87,7 @@ def _place(chance: random.Random, number: int) -> _Place:
         clock_off_s=clock_off_s,
         latency_s=chance.choice(LATENCIES_S) * chance.uniform(0.8, 1.2),
         jitter=chance.uniform(0.03, 0.15),
-        deaf=0.003,
+        deaf=CHANCES.forgets_stop,
         trigger=_weighted(chance, TRIGGERS),
         obeys_profiles=chance.random() < CHANCES.obeys_profiles,
         profile_lag_s=chance.uniform(0.3, 2.0),
