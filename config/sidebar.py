@@ -28,6 +28,7 @@ GROUPS = (
             ("stations.station", "ev_station"),
             ("stations.site", "location_on"),
             ("stations.meterprofile", "electric_meter"),
+            ("stations.stophabit", "timer"),
             ("stations.alert", "notifications"),
             ("stations.uptimemonth", "avg_pace"),
             ("stations.uptimeexclusion", "event_busy"),

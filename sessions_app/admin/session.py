@@ -141,6 +141,7 @@ class ChargingSessionAdmin(ReviewButtons, StopButtons, ReadOnlyAdmin):
                     "stopped_at",
                     "stop_received_at",
                     "ended_at",
+                    "stop_at",
                     "due_at",
                 )
             },

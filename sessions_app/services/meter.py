@@ -20,6 +20,7 @@ from .bill import delivered_wh, price_session, session_time
 from .limits import is_reached, warning_of
 from .normalise import normalise
 from .notices import tell_of_nearly_used
+from .outlooks import aim_ahead
 from .steering import Plan, is_stop_due, plan
 from .stopping import begin_stopping, stop_stray
 from .tracking import follow
@@ -62,7 +63,8 @@ def record(*, station: Station, fact: Metered) -> Heard:
         onward = None
         if session.status in RUNNING:
             onward = bring_up_to_date(session, samples, fact.received_at)
-            backstop.renew(session, samples, fact.received_at)
+            aim = aim_ahead(session, onward.course, fact.received_at) if onward else None
+            backstop.renew(session, samples, fact.received_at, aim)
         elif session.stop_received_at is None and _has_energy(session, samples):
             stop_stray(session)
         if onward is None or session.status != SessionStatus.CHARGING:

@@ -3,7 +3,9 @@
 import datetime as dt
 import itertools
 from bisect import bisect_left
+from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 
 from billing.energy import Wh
 from billing.money import Minor
@@ -14,13 +16,15 @@ from .. import crossing, outlook
 from ..latency import learned_s
 from ..models import Backstop, ChargingSession
 from ..outlook import Course, Outlook, Point
-from ..profile_plan import Plan
+from ..profile_plan import Aim, Plan
 from ..running import Onward, Price
+from . import backstop
 from .bill import delivered_wh, price_session, terms_of
 from .limits import bounds_of, full_power_w, silent_after
 
 LATEST = 30
 """Readings that tell how a session goes on: more would be of a power that is long past."""
+FARTHEST_PLAN = dt.timedelta(hours=24)
 MOST_WH = Wh(10_000_000)
 ALIKE = 20
 """Stations of the same model whose last stops tell of one that was never stopped."""
@@ -30,6 +34,20 @@ def look_ahead(session: ChargingSession, now: dt.datetime) -> Onward:
     """Say how a charging session goes on, by its readings."""
     course = course_of(session)
     return Onward(course, _look(session, course, now))
+
+
+def aim_ahead(session: ChargingSession, course: Course, now: dt.datetime) -> Aim:
+    """Where a plan that nobody may be able to renew must end (services/backstop).
+
+    Where time has a price that is the least energy that the hold may buy from here on.
+    """
+    aim = backstop.aim_of(session)
+    if total_by_energy(terms_of(session)) is not None or outlook.is_stale(course, now):
+        return aim
+    left = partial(_left_minor, session)
+    least_wh = crossing.least_wh(course, left, low=now, high=now + FARTHEST_PLAN)
+    known = [wh for wh in (aim.energy_wh, least_wh) if wh is not None]
+    return replace(aim, energy_wh=int(min(known)) if known else None)
 
 
 def course_of(session: ChargingSession, *, until: dt.datetime | None = None) -> Course:
@@ -121,12 +139,14 @@ def _priced_crossing(
     """
     if outlook.is_stale(course, now):
         return None
-
-    def left(at: dt.datetime) -> int:
-        energy_wh = Wh(int(outlook.energy_at(course, at)))
-        return session.hold_minor - price_session(session, energy_wh=energy_wh, until=at).bill.total
-
+    left = partial(_left_minor, session, course)
     return crossing.find(left, low=now, high=now + silent_after(session))
+
+
+def _left_minor(session: ChargingSession, course: Course, at: dt.datetime) -> int:
+    """What will be left of the hold at a moment, if a session goes on like this."""
+    energy_wh = Wh(int(outlook.energy_at(course, at)))
+    return session.hold_minor - price_session(session, energy_wh=energy_wh, until=at).bill.total
 
 
 def _energy_at_soc(session: ChargingSession, soc: Decimal | None) -> float | None:

@@ -496,3 +496,20 @@ def installed(smart, purpose, limit_w):
             },
         },
     )
+
+
+def test_an_amount_whose_time_has_a_price_has_its_limit_at_the_station_too(smart, alice, tariff):
+    """12.50 a kWh and 60 an hour: at 15 kW 4.125 a minute, so that 100 som last 24 minutes."""
+    prices = [
+        {"type": "ENERGY", "price": "12.50", "step_size": 1},
+        {"type": "TIME", "price": "60", "step_size": 1},
+    ]
+    tariff.elements = [{"price_components": prices}]
+    tariff.save()
+    session, _ = begun(smart, alice, "amount", "100")
+    flow(smart, session, 15_000)
+    flow(smart, session, 15_000)
+    profile = take_renewal(smart).payload["csChargingProfiles"]
+    lasts = zero_at(profile) - session.started_at
+    assert dt.timedelta(minutes=14) < lasts < dt.timedelta(minutes=25)
+    assert periods(profile)[-1][1] == 0
