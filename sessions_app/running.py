@@ -124,20 +124,15 @@ class Running:
             return None
         energy_wh = round_wh(register_wh - self.start_wh)
         total = self.price(energy_wh)
-        if self.bounds.are_reached(
-            energy_wh=energy_wh, total=total, soc=sample.soc, now=fact.received_at
+        now = fact.received_at
+        if self._is_told_of(sample, energy_wh, total, now) or (
+            self.watch and self._is_watch_due(self.watch, sample, register_wh, energy_wh)
         ):
             return None
-        onward = self._onward(sample, energy_wh, fact.received_at)
+        onward = self._onward(sample, energy_wh, now)
         stop_at = onward.outlook.stop_at
-        if stop_at is not None and stop_at <= fact.received_at:
+        if stop_at is not None and stop_at <= now:
             return None
-        if self.watch and self._is_watch_due(self.watch, sample, register_wh, energy_wh):
-            return None
-        if self.warning and self.warning.are_reached(
-            energy_wh=energy_wh, total=total, soc=None, now=fact.received_at
-        ):
-            return None  # its driver is told, once
         heard_at = max(fact.received_at, self.heard_at)
         return Step(
             self.session_id,
@@ -210,6 +205,15 @@ class Running:
         )
         placed = place(told, meter)
         return placed.register_wh == told.register_wh and not placed.quirks
+
+    def _is_told_of(self, sample: Sample, energy_wh: Wh, total: Minor, now: dt.datetime) -> bool:
+        """Whether a bound is reached, or so nearly that the driver is told, once."""
+        if self.bounds.are_reached(energy_wh=energy_wh, total=total, soc=sample.soc, now=now):
+            return True
+        warning = self.warning
+        return warning is not None and warning.are_reached(
+            energy_wh=energy_wh, total=total, soc=None, now=now
+        )
 
     def _is_watch_due(
         self, watch: Watch, sample: Sample, register_wh: Decimal, energy_wh: Wh
