@@ -24,7 +24,7 @@ def unseal(sealed: str) -> str:
     try:
         return _seals().decrypt(sealed.encode()).decode()
     except InvalidToken:
-        raise Unreadable("It was sealed with another SECRET_KEY.") from None
+        raise Unreadable("It was sealed with another SECRET_KEY: enter it again.") from None
 
 
 def _seals() -> MultiFernet:

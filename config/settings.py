@@ -396,7 +396,8 @@ LOGGING = {
         "console": {
             "class": "logging.StreamHandler",
             "formatter": "json" if CSMS_LOG_FORMAT == "json" else "text",
-        }
+        },
+        "nobody": {"class": "logging.NullHandler"},
     },
     "root": {"handlers": ["console"], "level": env.str("CSMS_LOG_LEVEL", default="INFO")},
     "loggers": {
@@ -405,7 +406,7 @@ LOGGING = {
         "daphne": {"level": "WARNING"},
         # They write the addresses that they call: of drivers, and with the bot's token.
         "httpx": {"level": "WARNING"},
-        "apprise": {"level": "CRITICAL"},
+        "apprise": {"handlers": ["nobody"], "propagate": False, "level": "WARNING"},
         "uvicorn": {"level": "WARNING"},
         # It tells of every table of every font that a PDF embeds.
         "fontTools": {"level": "WARNING"},

@@ -107,6 +107,7 @@ GROUPS = (
             ("stations.takeovers", "swap_calls"),
             ("stations.ignoredframes", "filter_alt_off"),
             ("stations.gatewayprocess", "dns"),
+            ("stations.measuredprocess", "speed"),
             ("config.workerprocess", "engineering"),
             ("config.tally", "calculate"),
             ("config.rulelook", "rule"),

@@ -15,11 +15,14 @@ from django.urls import reverse
 from django.utils import timezone
 from knox.models import AuthToken
 
+from billing import sealed
 from billing.admin.base import DiaryAdmin
 from billing.hooks import endpoints
 from billing.models import (
     FiscalRegistration,
     IdempotentRequest,
+    Notice,
+    NoticePreference,
     Payment,
     PaymentWebhook,
     Receipt,
@@ -30,7 +33,7 @@ from billing.models import (
 from billing.money import Minor
 from billing.payments.returns import request_refund
 from config import tallies
-from config.models import WorkerProcess
+from config.models import RuleLook, WorkerProcess
 from conftest import PASSWORD
 from sessions_app.models import (
     Backstop,
@@ -47,8 +50,13 @@ from sessions_app.models import (
 from sessions_app.services import guest
 from sessions_app.tags import add_tag
 from stations import wishes
+from stations.alerts import open_alert
 from stations.certificates import roots
 from stations.models import (
+    Alert,
+    AlertChannel,
+    AlertNotice,
+    AlertSilence,
     Command,
     CompositeSchedule,
     Connector,
@@ -57,12 +65,15 @@ from stations.models import (
     IgnoredFrames,
     InstalledProfile,
     InstalledRoot,
+    MeasuredProcess,
     MeterProfile,
     PendingKey,
     SecurityEvent,
     Site,
     Station,
     StationCertificate,
+    StopHabit,
+    Takeovers,
 )
 from stations.tests.maintenance import leave_traces
 from stations.uptime import exclusions, history, months
@@ -71,7 +82,7 @@ MODELS = sorted(admin.site._registry, key=lambda model: model._meta.label)
 OURS = ("billing", "stations", "sessions_app", "config")
 ADDED_BY_FORM = ("auth.Group", "billing.User", "sessions_app.IdTag", "stations.Site")
 ADDED_BY_FORM += ("stations.Station", "stations.ConfigurationWish", "stations.FirmwareImage")
-ADDED_BY_FORM += ("billing.WebhookEndpoint",)
+ADDED_BY_FORM += ("billing.WebhookEndpoint", "stations.AlertChannel", "stations.AlertSilence")
 DIARIES = [model for model in MODELS if isinstance(admin.site._registry[model], DiaryAdmin)]
 SEARCHES = ("K-1", "alice", "+996 700", "12", "00000000-0000-0000-0000-000000000000", "'\"%_\\")
 
@@ -125,7 +136,24 @@ def world(stage, alice, olga):
     endpoints.send_test(endpoint_id=keyed.endpoint.pk, by=olga)
     ReconcileRun.objects.create(day=dt.date(2026, 11, 24), time_zone="Asia/Bishkek")
     StopStep.objects.create(session=session, kind="remote_stop", energy_wh=1500)
+    StopHabit.objects.create(station=station, latencies_s=[1.5])
+    MeasuredProcess.objects.create(name="test")
+    Notice.objects.create(user=alice, kind="money", channel="email")
+    NoticePreference.objects.create(user=alice)
+    make_alerts(station, olga)
     return session
+
+
+def make_alerts(station, olga):
+    now = timezone.now()
+    open_alert("offline", "K-1", "It is away.", station=station)
+    channel = AlertChannel.objects.create(name="mail", sealed_address=sealed.seal("json://x"))
+    AlertNotice.objects.create(
+        channel=channel, alert=Alert.objects.first(), event="opened", due_at=now
+    )
+    AlertSilence.objects.create(station=station, until=now, reason="works", made_by=olga)
+    Takeovers.objects.create(station=station)
+    RuleLook.objects.create(kind="station_offline", due_at=now)
 
 
 def reserve(station, driver):

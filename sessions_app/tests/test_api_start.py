@@ -36,6 +36,7 @@ def test_a_start_holds_the_money_and_asks_the_station(stage, alice, path):
         "status": "requested",
         "limit_type": "amount",
         "limit_value": "500.00",
+        "max_amount": None,
         "energy_limit_kwh": "40.000",
         "hold_amount": "500.00",
         "energy_kwh": "0.000",

@@ -330,7 +330,8 @@ async def test_a_list_is_made_of_the_tags_and_kept_in_step(plug_in, k1, cards, f
     await IdTag.objects.filter(identity="else").adelete()
     await until(in_step)
     assert (keeper.version, keeper.tags) == (2, {"ALICE", "ANNA", "OLD", "BAD"})
-    assert station.calls[-1][1]["localAuthorizationList"] == [{"idTag": "ELSE"}]
+    lists = [payload for action, payload in station.calls if action == "SendLocalList"]
+    assert lists[-1]["localAuthorizationList"] == [{"idTag": "ELSE"}]
 
 
 async def test_a_station_that_lost_its_list_gets_it_again(plug_in, k1, cards, forced):
