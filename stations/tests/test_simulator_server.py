@@ -34,8 +34,9 @@ def test_plain_charges_to_the_limit_of_an_app(house):
     finish(process)
     session = house.check_the_only_session()
     assert session["stop_reason"] == "limit"
-    assert Decimal(2) <= Decimal(session["energy_kwh"]) < Decimal("2.6")
-    assert session["cost"] == "25.00", "never more than the hold"
+    energy_kwh, cost = Decimal(session["energy_kwh"]), Decimal(session["cost"])
+    assert Decimal("0.8") <= energy_kwh < Decimal("2.6"), "1 kWh flows in the second of a stop"
+    assert cost == min(Decimal(25), energy_kwh * Decimal("12.50")).quantize(cost)
 
 
 def test_local_start_charges_the_owner_of_the_card_until_the_car_is_full(house):
