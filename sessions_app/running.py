@@ -169,12 +169,11 @@ class Running:
         )
         course = outlook.after(self.course, Point(at, float(energy_wh), power_w))
         plan = self.watch.plan if self.watch else None
-        crossing_at = self.bounds.ends_at or outlook.crossing_of(
-            course, self.target_wh, now=received_at, plan=plan
-        )
+        used_up_at = outlook.crossing_of(course, self.target_wh, now=received_at, plan=plan)
+        crossings = [at for at in (self.bounds.ends_at, used_up_at) if at is not None]
         seen = outlook.look(
             course,
-            crossing_at=crossing_at,
+            crossing_at=min(crossings, default=None),
             interval_s=self.interval_s,
             latency_s=self.latency_s,
         )

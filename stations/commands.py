@@ -139,12 +139,13 @@ def resolve(
     return True
 
 
-def withdraw(reference: str, *, action: str = "") -> int:
+def withdraw(reference: str, *, action: str = "", but: str = "") -> int:
     """Take back the commands of a reference that have not been sent; return how many.
 
-    With an `action`, only those calls.
+    With an `action`, only those calls; never those of the action that `but` names.
     """
     queued = Command.objects.filter(reference=reference, status=Status.QUEUED)
+    queued = queued.exclude(action=but) if but else queued
     if action:
         queued = queued.filter(action=action)
     return queued.update(

@@ -8,12 +8,13 @@ station that refuses is left alone for a while.
 
 import datetime as dt
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
+from django.db.models import Q
 from django.utils import timezone
 
 from billing.pricing import total_by_energy
@@ -69,16 +70,16 @@ def renew(
     session: ChargingSession,
     samples: Sequence[Sample],
     received_at: dt.datetime,
-    aim: Aim | None = None,
+    aim_ahead: Callable[[], Aim] | None = None,
 ) -> None:
     """Renew the plan at the station after a reading, where it must be (see `profile_plan`).
 
-    A charge that its own plan has ended at its limit is stopped. `aim` is where the session must
-    end, where the caller knows better. The caller holds the session's lock.
+    A charge that its own plan has ended at its limit is stopped. `aim_ahead` says where the
+    session must end, where the caller knows better. The caller holds the session's lock.
     """
     if session.status != SessionStatus.CHARGING or not _may_back(session):
         return
-    aim = aim_of(session) if aim is None else aim
+    aim = aim_ahead() if aim_ahead else aim_of(session)
     course = _course(session, samples, received_at)
     if course is None or aim == Aim():
         return
@@ -334,7 +335,11 @@ def _is_staffs(session: ChargingSession) -> bool:
         purpose__in=purposes,
         state__in=InstalledProfile.HELD,
     )
-    return held.exclude(profile_id=wire_plan.OWN_PROFILE_ID + (session.connector_id or 0)).exists()
+    others = Q(purpose=Purpose.TX.value, profile__transactionId__isnull=False)
+    if session.transaction_id is not None:
+        others &= ~Q(profile__transactionId=session.transaction_id)
+    mine = held.exclude(others)  # what was set for another charge is not for this one
+    return mine.exclude(profile_id=wire_plan.OWN_PROFILE_ID + (session.connector_id or 0)).exists()
 
 
 def _remember(station: Station, action: str, answer: str) -> None:

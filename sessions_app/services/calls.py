@@ -22,7 +22,7 @@ from stations.models import Command
 
 from ..models import ChargingSession, SessionEvent, SessionStatus
 from ..models.session import PENDING
-from . import backstop, intervene, ladder, outcomes
+from . import backstop, intervene, ladder, outcomes, steering
 from .moves import move
 from .settle import complete_cancelled, give_up
 from .start import START_ACTION
@@ -32,6 +32,8 @@ _S, Status = SessionStatus, Command.Status
 START_GRACE = dt.timedelta(seconds=30)
 ANSWER_GRACE = dt.timedelta(seconds=5)
 STOP_SOON = dt.timedelta(seconds=10)
+IGNORED_AFTER = dt.timedelta(seconds=30)
+"""A stop that is ignored for so long keeps the other connectors waiting no more."""
 
 
 def claim(*, station_pk: int, fence: int, up_to: Command.Lane = Command.Lane.OWN) -> Command | None:
@@ -134,12 +136,14 @@ def _session_of(command: Command) -> ChargingSession | None:
 
 def _stops_soon(station_pk: int) -> bool:
     """Whether a charge at this station must be stopped in the next seconds, or is."""
-    soon = timezone.now() + STOP_SOON
+    now = timezone.now()
     running = ChargingSession.objects.running().filter(station_id=station_pk)
-    near = running.filter(Q(stop_at__lte=soon) | Q(status=_S.STOPPING))
+    stopping = Q(
+        status=_S.STOPPING, transaction_id__isnull=False, stop_requested_at__gt=now - IGNORED_AFTER
+    )
+    near = running.filter(Q(status=_S.CHARGING, stop_at__lte=now + STOP_SOON) | stopping)
     return any(
-        session.status == _S.STOPPING or not backstop.is_held(session, timezone.now())
-        for session in near
+        session.status == _S.STOPPING or not backstop.is_held(session, now) for session in near
     )
 
 
@@ -155,9 +159,9 @@ def _is_wanted(command: Command, session: ChargingSession) -> bool:
 
 
 def _withdraw(command: Command) -> None:
-    commands.withdraw(command.reference, action=command.action)
-    command.refresh_from_db()
-    ladder.hear(command)
+    error = commands.describe("withdrawn", "It was no longer wanted.")
+    if commands.resolve(command, Status.EXPIRED, error=error):
+        ladder.hear(command)
 
 
 def _tell(session: ChargingSession, command: Command) -> None:
@@ -174,6 +178,8 @@ def _tell(session: ChargingSession, command: Command) -> None:
     is_accepted = command.status == Status.ANSWERED and answer == "Accepted"
     if command.lane != Command.Lane.STOP:  # the zero of a stop that is ignored is no backstop
         backstop.hear(session, command)
+        if command.action == backstop.INSTALL and session.status == _S.CHARGING:
+            steering.plan_again(session)  # its last step may be lower now
     if command.action == START_ACTION and session.transaction_id is None:
         _start_resolved(session, command, is_accepted=is_accepted)
     if command.action == STOP_ACTION and session.status == _S.STOPPING:
@@ -209,14 +215,15 @@ def _stop_refused(session: ChargingSession) -> None:
     """A driver's stop that the station refused leaves the session running; a limit's goes on.
 
     A station that accepted an earlier one refuses its repeat: it has ended the transaction, and
-    its StopTransaction is on the way.
+    its StopTransaction is on the way. One that may have been limited to zero would stay so.
     """
-    if _was_stop_accepted(session):
+    if _was_stop_accepted(session) or ladder.may_stand_still(session):
         return
     if session.stop_requested_by in ("driver", "staff"):
         session.stop_requested_by, session.stop_requested_at = "", None
         session.save(update_fields=["stop_requested_by", "stop_requested_at"])
         move(session, _S.CHARGING, actor="station", answer="Rejected")
+        steering.plan_again(session)
         ladder.close(session)
 
 

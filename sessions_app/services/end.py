@@ -81,7 +81,7 @@ def end_session(session: ChargingSession, fact: Stopped) -> None:
     learn(session, read.meter_stop_wh)
     steering.learn(session, ending, fact.reason)
     ladder.close(session)
-    commands.withdraw(session.reference)
+    commands.withdraw(session.reference, but=ladder.BAR)  # it bars the next start
     charging_profiles.end_transaction(
         station_pk=session.station_id, transaction_id=session.transaction_id
     )

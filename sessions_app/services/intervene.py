@@ -82,7 +82,7 @@ def bar(*, session_id: uuid.UUID, actor: User, reason: str) -> Command:
     with transaction.atomic():
         session = _lock(session_id)
         payload = {"connectorId": session.connector_id, "type": "Inoperative"}
-        return _ask(session, Kind.BAR, "ChangeAvailability", payload, actor=actor, reason=reason)
+        return _ask(session, Kind.BAR, ladder.BAR, payload, actor=actor, reason=reason)
 
 
 def run_due(now: dt.datetime) -> int:

@@ -1,6 +1,6 @@
 """The rows of a stop: the steps that were taken to end a transaction, and what came of each."""
 
-from django.db.models import Case, F, Value, When
+from django.db.models import Case, F, Q, Value, When
 from django.utils import timezone
 
 from billing.models import User
@@ -14,6 +14,8 @@ from ..models import STOP_IGNORED, ChargingSession, StopStep
 Kind, Outcome, Status = StopStep.Kind, StopStep.Outcome, Command.Status
 REMOTE_STOPS = 3
 """How often a station is asked to stop before Kubat does anything else; it is asked on and on."""
+BAR = "ChangeAvailability"
+"""The call that bars the next start: it is wanted all the more when this charge is over."""
 OUTCOMES = {
     "Accepted": Outcome.ACCEPTED,
     "Scheduled": Outcome.ACCEPTED,
@@ -57,6 +59,13 @@ def take(
     )
 
 
+def may_stand_still(session: ChargingSession) -> bool:
+    """Whether the station may hold the profile that leaves the charge nothing."""
+    never = (Outcome.NOT_SENT, Outcome.NOT_SUPPORTED, Outcome.REJECTED)
+    zeros = session.stop_steps.going_on().filter(kind=Kind.ZERO_PROFILE)
+    return zeros.exclude(outcome__in=never).exists()
+
+
 def note_remote_stop(session: ChargingSession, command: Command) -> None:
     """Count a RemoteStop as a step; after the first few it is only said again and again."""
     if session.stop_steps.going_on().filter(kind=Kind.REMOTE_STOP).count() < REMOTE_STOPS:
@@ -83,7 +92,7 @@ def close(session: ChargingSession) -> None:
     A step that was sent and not answered yet gets its outcome when its answer comes. Repeating it
     is harmless.
     """
-    is_unsent = When(outcome=Outcome.WAITING, then=Value(Outcome.NOT_SENT.value))
+    is_unsent = When(~Q(kind=Kind.BAR), outcome=Outcome.WAITING, then=Value(Outcome.NOT_SENT.value))
     session.stop_steps.going_on().update(
         closed_at=timezone.now(), outcome=Case(is_unsent, default=F("outcome"))
     )

@@ -1,7 +1,9 @@
 """Record meter readings, keep the running cost, and stop at the limit."""
 
 import datetime as dt
+from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 from typing import NamedTuple
 
 from django.db import transaction
@@ -14,6 +16,7 @@ from stations.models import Station
 from ..facts import Metered, Sample
 from ..models import ChargingSession, SessionStatus
 from ..models.session import RUNNING
+from ..profile_plan import Aim
 from ..running import Onward, Running
 from . import backstop, orphans, readings
 from .bill import delivered_wh, price_session, session_time
@@ -63,8 +66,7 @@ def record(*, station: Station, fact: Metered) -> Heard:
         onward = None
         if session.status in RUNNING:
             onward = bring_up_to_date(session, samples, fact.received_at)
-            aim = aim_ahead(session, onward.course, fact.received_at) if onward else None
-            backstop.renew(session, samples, fact.received_at, aim)
+            backstop.renew(session, samples, fact.received_at, _aim(session, onward, fact))
         elif session.stop_received_at is None and _has_energy(session, samples):
             stop_stray(session)
         if onward is None or session.status != SessionStatus.CHARGING:
@@ -123,6 +125,15 @@ def _warn_if_nearly_used(session: ChargingSession, total: Minor, now: dt.datetim
     warning, energy_wh = warning_of(session), Wh(session.energy_wh)
     if warning and warning.are_reached(energy_wh=energy_wh, total=total, soc=None, now=now):
         tell_of_nearly_used(session, energy_wh=energy_wh, total=total, now=now)
+
+
+def _aim(
+    session: ChargingSession, onward: Onward | None, fact: Metered
+) -> Callable[[], Aim] | None:
+    """What says where the plan at the station must end, if somebody asks."""
+    if onward is None:
+        return None
+    return partial(aim_ahead, session, onward.course, fact.received_at)
 
 
 def _store_unattributed(station: Station, fact: Metered) -> None:

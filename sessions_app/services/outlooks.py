@@ -13,7 +13,7 @@ from billing.pricing import total_by_energy
 from stations.models import Station, StopHabit
 
 from .. import crossing, outlook
-from ..latency import learned_s
+from ..latency import KEPT, learned_s
 from ..models import Backstop, ChargingSession
 from ..outlook import Course, Outlook, Point
 from ..profile_plan import Aim, Plan
@@ -26,7 +26,7 @@ LATEST = 30
 """Readings that tell how a session goes on: more would be of a power that is long past."""
 FARTHEST_PLAN = dt.timedelta(hours=24)
 MOST_WH = Wh(10_000_000)
-ALIKE = 20
+ALIKE = KEPT
 """Stations of the same model whose last stops tell of one that was never stopped."""
 
 
@@ -39,7 +39,8 @@ def look_ahead(session: ChargingSession, now: dt.datetime) -> Onward:
 def aim_ahead(session: ChargingSession, course: Course, now: dt.datetime) -> Aim:
     """Where a plan that nobody may be able to renew must end (services/backstop).
 
-    Where time has a price that is the least energy that the hold may buy from here on.
+    Where time has a price that is the least energy that the hold may buy from here on: it takes
+    some dozen pricings to find, so it is asked for only where there is such a plan.
     """
     aim = backstop.aim_of(session)
     if total_by_energy(terms_of(session)) is not None or outlook.is_stale(course, now):
@@ -90,7 +91,7 @@ def expected_latency_s(station: Station) -> float:
         station__vendor=station.vendor, station__model=station.model
     )
     known = alike.order_by("-pk")[:ALIKE] if station.model else ()
-    return learned_s([learned_s(habit.latencies_s) for habit in known])
+    return learned_s([learned_s(habit.latencies_s) for habit in known][::-1])
 
 
 def last_soc(session: ChargingSession) -> Decimal | None:
@@ -105,7 +106,7 @@ def _look(session: ChargingSession, course: Course, now: dt.datetime) -> Outlook
     crossings = [
         bounds.ends_at,
         outlook.crossing_of(
-            course, target_of(session, price), now=now, plan=_standing_plan(session)
+            course, target_of(session, price), now=now, plan=standing_plan(session)
         ),
         None if price else _priced_crossing(session, course, now),
     ]
@@ -117,7 +118,8 @@ def _look(session: ChargingSession, course: Course, now: dt.datetime) -> Outlook
     )
 
 
-def _standing_plan(session: ChargingSession) -> Plan | None:
+def standing_plan(session: ChargingSession) -> Plan | None:
+    """The plan that holds at the station of a session."""
     row = Backstop.objects.filter(session=session).first()
     return row.standing if row else None
 

@@ -3,6 +3,7 @@
 import uuid
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -143,7 +144,8 @@ def _change(rise: _Rise, hold: Minor, *, actor: str) -> None:
     if hold != session.hold_minor:
         change_hold(session, hold, actor=actor)
     if session.status == SessionStatus.CHARGING:
-        steering.plan(session, timezone.now())
+        steering.plan(session, session.last_reading_at or timezone.now())
+        transaction.on_commit(partial(steering.ask_due, session.pk))  # which renews all plans
     session.version += 1
     session.save(update_fields=_FIELDS)
     after = _bounds(session)

@@ -23,7 +23,7 @@ from ..outlook import Outlook
 from ..running import Onward
 from .ending import Ending
 from .limits import next_look
-from .outlooks import course_of, look_ahead
+from .outlooks import course_of, look_ahead, standing_plan
 from .stopping import STOP_ACTION, begin_stopping
 
 ASK = "TriggerMessage"
@@ -50,6 +50,13 @@ def plan(session: ChargingSession, now: dt.datetime) -> Onward:
     session.stop_at = onward.outlook.stop_at
     session.due_at = next_look(session, now)
     return onward
+
+
+def plan_again(session: ChargingSession) -> None:
+    """Look ahead anew where something else than a reading has changed: from the last reading."""
+    plan(session, session.last_reading_at or timezone.now())
+    session.version += 1
+    session.save(update_fields=["stop_at", "due_at", "version"])
 
 
 def is_stop_due(session: ChargingSession, now: dt.datetime) -> bool:
@@ -117,8 +124,12 @@ def learn(session: ChargingSession, ending: Ending, reason: str) -> None:
     decided_at, stop_wh = session.stop_requested_at, ending.register_wh
     if decided_at is None or stop_wh is None or reason not in BY_US or not _obeyed(session):
         return
+    course = course_of(session, until=decided_at)
+    plan_there = standing_plan(session)
+    if plan_there and plan_there.limit_w(ending.at) < course.power_w:
+        return  # the plan at the station slowed it down: that says nothing of the stop
     took_s = observed_s(
-        course_of(session, until=decided_at),
+        course,
         decided_at=decided_at,
         stop_wh=float(stop_wh - (session.meter_start_wh or 0)),
         ended_at=ending.at,
