@@ -4,7 +4,7 @@ import logging
 from collections.abc import Mapping
 
 from billing.hooks import delivering, endpoints, events
-from billing.models import OutboxMessage
+from billing.models import OutboxMessage, WebhookEndpoint
 from billing.notices import delivery, telling
 from billing.outbox import Handler
 from billing.payments import alarms, returns, sandbox
@@ -34,7 +34,9 @@ def open_payment_alert(message: OutboxMessage) -> None:
 
 def open_webhook_alert(message: OutboxMessage) -> None:
     """Make an alert of an endpoint that was switched off, because it took nothing."""
-    open_alert(WEBHOOK_OFF, message.payload["endpoint"], message.payload["text"][:250])
+    pk = message.payload["endpoint"]
+    if WebhookEndpoint.objects.filter(pk=pk, enabled=False).exists():  # not on again, nor gone
+        open_alert(WEBHOOK_OFF, pk, message.payload["text"][:250])
 
 
 def resolve_webhook_alert(message: OutboxMessage) -> None:

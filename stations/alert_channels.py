@@ -78,7 +78,10 @@ def remove_channel(*, channel_id: int, by: User, reason: str) -> None:
 def ask_for_test(*, channel: AlertChannel) -> None:
     """Send a test by the worker; what comes of it stands on the channel."""
     OutboxMessage.objects.create(
-        key=f"{TRIAL}:{uuid.uuid4()}", topic=TRIAL, payload={"channel": channel.pk}
+        key=f"{TRIAL}:{uuid.uuid4()}",
+        topic=TRIAL,
+        lane=channel.lane,
+        payload={"channel": channel.pk},
     )
 
 

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from ..limits import Limit
 from ..models import Notice, NoticeChannel, OutboxMessage
-from ..outbox import MAX_ATTEMPTS
+from ..outbox import MAX_ATTEMPTS, GivenUp
 from . import mail, sms, telegram
 from .choices import address_of, enabled, preference_of
 from .errors import NotDelivered, Undeliverable
@@ -57,9 +57,10 @@ def deliver(message: OutboxMessage) -> None:
     except Undeliverable as error:
         _end(notice, Status.FAILED, str(error))
     except NotDelivered as error:
-        if message.attempts >= MAX_ATTEMPTS:
-            _end(notice, Status.FAILED, str(error))
-        raise
+        if message.attempts < MAX_ATTEMPTS:
+            raise
+        _end(notice, Status.FAILED, str(error))
+        raise GivenUp(str(error)) from None
     else:
         _end(notice, Status.SENT)
 

@@ -58,7 +58,12 @@ def tell(
     ]
     Notice.objects.bulk_create(notices, ignore_conflicts=True)
     messages = [
-        OutboxMessage(key=f"{TOPIC}:{row.pk}", topic=TOPIC, payload={"notice": str(row.pk)})
+        OutboxMessage(
+            key=f"{TOPIC}:{row.pk}",
+            topic=TOPIC,
+            lane=f"notices:{row.channel}",
+            payload={"notice": str(row.pk)},
+        )
         for row in notices
     ]
     OutboxMessage.objects.bulk_create(messages, ignore_conflicts=True)

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from billing import sealed
 from billing.models import OutboxMessage
-from billing.outbox import MAX_ATTEMPTS
+from billing.outbox import MAX_ATTEMPTS, GivenUp
 
 from ..models import AlertChannel, AlertNotice
 from . import messages, wire
@@ -22,8 +22,8 @@ Status = AlertNotice.Status
 def tell(message: OutboxMessage) -> None:
     """Tell a channel what a message of the outbox holds: all of it at once, and once.
 
-    Raises ChannelFailed, to be tried again. What the last attempt could not tell goes into the
-    next message: nothing is lost while a channel is away.
+    Raises ChannelFailed, to be tried again, and GivenUp in the end. What the last attempt could
+    not tell goes into the next message: nothing is lost while a channel is away.
     """
     notices = AlertNotice.objects.filter(message=message.pk, status=Status.WAITING)
     channel = AlertChannel.objects.filter(pk=message.payload["channel"]).first()
@@ -36,10 +36,11 @@ def tell(message: OutboxMessage) -> None:
         return
     try:
         _send(channel, messages.compose(told, _voice(channel)))
-    except ChannelFailed:
-        if message.attempts >= MAX_ATTEMPTS:
-            notices.update(message=None, due_at=timezone.now())
-        raise
+    except ChannelFailed as failure:
+        if message.attempts < MAX_ATTEMPTS:
+            raise
+        notices.update(message=None, due_at=timezone.now())
+        raise GivenUp(str(failure)) from None
     sent = AlertNotice.objects.filter(pk__in=[one.pk for one in told])
     sent.update(status=Status.SENT, sent_at=timezone.now())
 

@@ -190,6 +190,7 @@ def _queue(channel: AlertChannel, notices: Sequence[AlertNotice]) -> None:
         pk=message_id,
         key=f"{NOTICE}:{message_id}",
         topic=NOTICE,
+        lane=channel.lane,
         payload={"channel": channel.pk, "alerts": sorted({one.alert_id for one in notices})},
     )
     _change(notices, message=message_id)

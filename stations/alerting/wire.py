@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from ..errors import AddressRefused
 
-MAX_TARGETS = 5
-"""Services pause between the targets of one address, and a delivery has a minute for all."""
+MAX_TARGETS = 1
+"""A message that one of several targets did not take would be repeated to the others."""
 LOCAL = frozenset(
     [
         *("dbus", "kde", "glib", "qt", "gnome", "macosx", "windows", "syslog"),  # this machine
@@ -21,6 +22,8 @@ LOCAL = frozenset(
     ]
 )
 """Schemes that act on the server itself."""
+OWN_SAY = frozenset(["template", "rto", "cto"])
+"""What an address may not ask for: a file or an address to be read here, and times to wait."""
 SHORTEST_SECRET = 5
 
 
@@ -43,7 +46,7 @@ def service_of(address: str) -> str:
 
 
 def send(address: str, *, title: str, body: str, tone: Tone) -> None:
-    """Send one message. Raises ChannelFailed where not every target took it."""
+    """Send one message. Raises ChannelFailed where it was not taken."""
     import apprise
 
     try:
@@ -71,6 +74,8 @@ def _plugin(address: str) -> Any:
     import apprise
 
     scheme = address.partition("://")[0].strip().casefold()
+    if OWN_SAY & parse_qs(urlsplit(address.strip()).query.casefold()).keys():
+        raise AddressRefused(fields={"address": ["It names a file, or how long to wait."]})
     if scheme in LOCAL:
         raise AddressRefused(fields={"address": ["This service acts on the server itself."]})
     asset = apprise.AppriseAsset(http_redirects=False, secure_logging=True, app_id="Kubat")
@@ -79,7 +84,7 @@ def _plugin(address: str) -> Any:
     if plugin is None:
         raise AddressRefused(fields={"address": ["Apprise does not know this address."]})
     if len(plugin) > MAX_TARGETS:
-        text = f"At most {MAX_TARGETS} targets a channel: make another one for the rest."
+        text = "One target a channel: make another one for the rest."
         raise AddressRefused(fields={"address": [text]})
     return plugin
 

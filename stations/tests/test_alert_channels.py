@@ -67,6 +67,13 @@ def add(olga):
     return add_channel
 
 
+def deliver():
+    """What is due in each lane; a worker serves them beside one another."""
+    outbox.deliver_due(DELIVERIES)
+    for lane in outbox.due_lanes(timezone.now()):
+        outbox.deliver_due(DELIVERIES, lane=lane)
+
+
 def run(*, after=dt.timedelta(0)):
     """One beat of the worker, some time later: notices are made, handed over and delivered."""
     OutboxMessage.objects.update(due_at=timezone.now())  # the pauses between attempts are over
@@ -75,9 +82,9 @@ def run(*, after=dt.timedelta(0)):
             due_at=timezone.now()
         )
     for _ in range(2):
-        outbox.deliver_due(DELIVERIES)
+        deliver()
         routing.post_due(timezone.now())
-    outbox.deliver_due(DELIVERIES)
+    deliver()
 
 
 def open_one(kind="needs_unmet", cause="1", text="It reports too little.", **more):
@@ -186,9 +193,9 @@ def test_two_beats_at_once_tell_once(hook, add, transactional_db):
     add(hook)
     for number in range(5):
         open_one(cause=str(number))
-    outbox.deliver_due(DELIVERIES)
+    deliver()
     run_at_once(*[lambda: routing.post_due(timezone.now())] * 4)
-    run_at_once(*[lambda: outbox.deliver_due(DELIVERIES)] * 4)
+    run_at_once(*[deliver] * 4)
     assert len(hook.taken) == 5
     assert AlertNotice.objects.filter(status="sent").count() == 5
 
@@ -731,3 +738,16 @@ def test_apprise_says_nothing_in_our_log(add):
     open_one()
     run()
     assert not logging.getLogger("apprise").propagate
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "json://127.0.0.1/?template=/etc/passwd",
+        "json://127.0.0.1/?rto=100000",
+        "mailto://u:p@example.org?to=one@example.org,two@example.org",
+    ],
+)
+def test_an_address_may_not_name_files_times_or_several_targets(add, address):
+    with pytest.raises(AddressRefused):
+        add(address)

@@ -12,8 +12,9 @@ from stations.tests.house import PASSWORD, House, open_town
 pytestmark = pytest.mark.e2e
 SLOW = ("--speed=10", "--energy-kwh=900", "--timeout=170")
 ALERTED_WITHIN_S = 90
-UNLEARNED_KWH = Decimal("0.2")
-"""What flows in the second that a first stop is assumed to take, at 600 kW, and a sample more."""
+UNLEARNED_KWH = Decimal("0.4")
+"""What flows at 600 kW in the second that a first stop is assumed to take, and in one more that a
+busy machine may lose."""
 
 
 @pytest.fixture(scope="module")

@@ -28,14 +28,14 @@ def finish(process):
 
 
 def test_plain_charges_to_the_limit_of_an_app(house):
-    process = house.play("plain")
+    process = house.play("plain", "--speed=6")
     house.wait_for_station()
     house.start_charge(limit_type="energy", limit_value="2")
     finish(process)
     session = house.check_the_only_session()
     assert session["stop_reason"] == "limit"
     energy_kwh, cost = Decimal(session["energy_kwh"]), Decimal(session["cost"])
-    assert Decimal("0.8") <= energy_kwh < Decimal("2.6"), "1 kWh flows in the second of a stop"
+    assert Decimal("1.75") <= energy_kwh < Decimal("2.25"), "0.1 kWh a second, at 360 kW"
     assert cost == min(Decimal(25), energy_kwh * Decimal("12.50")).quantize(cost)
 
 
