@@ -78,8 +78,12 @@ class WebhookDelivery(models.Model):
     """One event on its way to one endpoint; its message in the outbox says how far it is."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    # no constraint: an endpoint that staff remove meanwhile may not undo what moved the money
     endpoint = models.ForeignKey(
-        WebhookEndpoint, on_delete=models.CASCADE, related_name="deliveries"
+        WebhookEndpoint,
+        on_delete=models.CASCADE,
+        related_name="deliveries",
+        db_constraint=False,
     )
     event = models.ForeignKey(WebhookEvent, on_delete=models.CASCADE, related_name="deliveries")
     message = models.OneToOneField(
